@@ -1,0 +1,1 @@
+"""Speech features: samples in, feature frames on the 50 Hz clock out."""

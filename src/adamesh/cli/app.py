@@ -1,0 +1,336 @@
+"""Commands; each is a thin line from arguments to one public function."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adamesh.errors import InputError
+from adamesh.files import check_input, check_output
+
+app = typer.Typer(
+    help="Ten seconds of somebody talking plus any speech give a 3D head that speaks it their way.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+train_app = typer.Typer(help="Training recipes.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
+Tracks = Annotated[Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")]
+
+
+class Pose(StrEnum):
+    reference = "reference"
+    off = "off"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar a stage, on the terminal's error stream; silent where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, total=total, note=note)
+
+        yield report
+
+
+@app.command()
+def animate(
+    speech: Annotated[Path, typer.Argument(help="Any file with an audio track.")],
+    output: Output,
+    reference: Annotated[
+        Path | None, typer.Option(help="Video of about 10 s of somebody talking.")
+    ] = None,
+    style: Annotated[Path | None, typer.Option(help="Style file from `adamesh adapt`.")] = None,
+    pose: Annotated[Pose, typer.Option(help="Head motion.")] = Pose.reference,
+    fps: Annotated[float | None, typer.Option(help="Frames per second of the output.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the blinks; same seed, same result.")] = 0,
+    force: Force = False,
+) -> None:
+    """Speech in, animated head out.
+
+    [bold]Examples[/bold]
+
+      adamesh animate speech.wav --reference me.mp4 -o talking.glb
+
+      adamesh animate speech.wav --style me.style -o talking.mp4
+    """
+    from adamesh.export import check_export
+
+    check_input(speech, "speech")
+    check_export(output, force=force)
+    if reference is not None and style is not None:
+        raise InputError("both --reference and --style are given; give one of them")
+    from adamesh.export import export as write
+    from adamesh.media.audio import load_audio
+    from adamesh.pipeline.adapt import adapt as learn
+    from adamesh.pipeline.animate import animate as run
+    from adamesh.pipeline.style import Style
+    from adamesh.rates import SAMPLE_RATE
+
+    with _progress() as report:
+        samples = load_audio(speech)
+        personal = None
+        if style is not None:
+            personal = Style.load(style)
+        elif reference is not None:
+            personal = learn(reference, progress=report)
+        clip = run(samples, personal, pose=pose.value, seed=seed, name=speech.name)
+        write(
+            clip,
+            output,
+            audio=(samples, SAMPLE_RATE),
+            fps=fps,
+            force=force,
+            progress=lambda done, total: report("writing", done, total),
+        )
+    typer.echo(f"{output}: {clip.duration:.1f} s")
+
+
+@app.command()
+def adapt(
+    video: Annotated[Path, typer.Argument(help="About 10 s of one person talking.")],
+    output: Output,
+    force: Force = False,
+) -> None:
+    """A person's style from a video, as one small file.
+
+    [bold]Example[/bold]
+
+      adamesh adapt me.mp4 -o me.style
+    """
+    check_input(video, "video")
+    check_output(output, force=force)
+    from adamesh.pipeline.adapt import adapt as learn
+
+    with _progress() as report:
+        learn(video, progress=report).save(output, force=force)
+    typer.echo(f"{output}: the style of {video.name}")
+
+
+@app.command()
+def track(
+    video: Annotated[Path, typer.Argument(help="Video with one face in view.")],
+    output: Output,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Also write the video with the fitted mesh drawn on it.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Motion of the face in a video, as a clip.
+
+    [bold]Example[/bold]
+
+      adamesh track me.mp4 -o me.npz --overlay me-mesh.mp4
+    """
+    check_input(video, "video")
+    check_output(output, force=force)
+    if overlay is not None:
+        check_output(overlay, force=force)
+    from adamesh.tracking.overlay import write_overlay
+    from adamesh.tracking.track import track_video
+
+    with _progress() as report:
+        tracked = track_video(video, progress=lambda d, t: report("tracking", d, t))
+        tracked.clip.save(output)
+        if overlay is not None:
+            write_overlay(tracked, video, overlay, progress=lambda d, t: report("drawing", d, t))
+    typer.echo(
+        f"{output}: {tracked.clip.frames} frames at {tracked.clip.fps:g} fps, residual "
+        f"{tracked.residual_percent:.2f} % of the inter-ocular distance"
+    )
+
+
+@app.command()
+def export(
+    clip: Annotated[Path, typer.Argument(help="Clip (.npz) from `track` or `animate`.")],
+    output: Output,
+    audio: Annotated[Path | None, typer.Option(help="Sound that goes with it.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second of the output.")] = None,
+    force: Force = False,
+) -> None:
+    """A clip in another format; the suffix of the output chooses it.
+
+    [bold]Example[/bold]
+
+      adamesh export talking.npz -o talking.glb --audio speech.wav
+    """
+    from adamesh.export import check_export
+
+    check_input(clip, "clip")
+    check_export(output, force=force)
+    from adamesh.export import export as write
+    from adamesh.media.audio import load_audio
+    from adamesh.motion.clip import MotionClip
+    from adamesh.rates import SAMPLE_RATE
+
+    sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
+    with _progress() as report:
+        write(
+            MotionClip.load(clip),
+            output,
+            audio=sound,
+            fps=fps,
+            force=force,
+            progress=lambda done, total: report("writing", done, total),
+        )
+    typer.echo(str(output))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")] = Path(
+        "demo"
+    ),
+    force: Force = False,
+) -> None:
+    """The main job on the packaged sample: a reference video and a line of speech.
+
+    [bold]Example[/bold]
+
+      adamesh demo -o demo
+    """
+    from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
+
+    output.mkdir(parents=True, exist_ok=True)
+    style = output / "sample.style"
+    adapt(SAMPLE_REFERENCE, style, force=force)
+    for suffix in (".glb", ".mp4"):
+        target = output / f"talking{suffix}"
+        animate(SAMPLE_SPEECH, target, style=style, force=force)
+
+
+@app.command()
+def prepare(
+    data: Annotated[Path, typer.Argument(help="Corpus: a folder with a video.csv.")],
+    tracks: Tracks,
+    jobs: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
+) -> None:
+    """Track all videos of a corpus, resuming where it was stopped.
+
+    [bold]Example[/bold]
+
+      adamesh prepare corpus --tracks corpus-tracks
+    """
+    from adamesh.data.corpus import read_corpus
+    from adamesh.data.prepare import prepare as run
+
+    videos = read_corpus(data, tracks)
+    with _progress() as report:
+        problems = run(videos, jobs=jobs, progress=lambda d, t: report("tracking", d, t))
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    typer.echo(f"{tracks}: {len(videos) - len(problems)} of {len(videos)} videos tracked")
+
+
+@train_app.command("expression")
+def train_expression(
+    config: Annotated[Path, typer.Option(help="YAML file; see configs/expression.yaml.")],
+    data: Data,
+    tracks: Tracks,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    device: Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")] = "cpu",
+) -> None:
+    """Train the expression adapter; run again to resume.
+
+    [bold]Example[/bold]
+
+      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
+      -o runs/expression
+    """
+    from adamesh.data.corpus import read_corpus
+    from adamesh.data.sequences import load_sequences
+    from adamesh.faces.embedded import load_embedded_face
+    from adamesh.training.config import load_training_config
+    from adamesh.training.expression import train_expression as run
+
+    settings = load_training_config(config)
+    videos = read_corpus(data, tracks)
+    with _progress() as report:
+        parts = [
+            load_sequences(
+                [v for v in videos if v.split == split],
+                progress=lambda done, total, split=split: report(f"load {split}", done, total),
+            )
+            for split in ("train", "valid")
+        ]
+        weights = run(
+            settings,
+            *parts,
+            load_embedded_face(),
+            output,
+            device=device,
+            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
+        )
+    typer.echo(str(weights))
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    tracks: Tracks,
+    adaptation: Annotated[
+        bool, typer.Option("--adaptation", help="Figures before and after adapting, not lip sync.")
+    ] = False,
+    checkpoint: Annotated[Path | None, typer.Option(help="Instead of the shipped one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Figures on the validation people of a corpus.
+
+    [bold]Examples[/bold]
+
+      adamesh evaluate --data corpus --tracks corpus-tracks
+
+      adamesh evaluate --data corpus --tracks corpus-tracks --adaptation
+    """
+    from adamesh.cli.tables import print_adaptation, print_sync
+    from adamesh.data.corpus import read_corpus
+    from adamesh.pipeline import evaluate as figures
+
+    from adamesh.checkpoints.expression import load_expression_adapter
+
+    model = load_expression_adapter(checkpoint)
+    videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
+    people = [
+        p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON
+    ]
+    with _progress() as report:
+        if adaptation:
+            rows = {}
+            for i, person in enumerate(people):
+                arms = figures.evaluate_adaptation(model, person)
+                if arms is not None:
+                    rows[person.name] = arms
+                report("adapting", i + 1, len(people))
+        else:
+            sync = figures.evaluate_sync(
+                model, people, progress=lambda d, t: report("people", d, t)
+            )
+    if adaptation:
+        print_adaptation(rows, as_json=as_json)
+    else:
+        print_sync(sync, as_json=as_json)

@@ -1,0 +1,81 @@
+"""Figures for people as tables, for machines as JSON."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from adamesh.pipeline.evaluate import ArmFigures, PersonSync
+
+
+def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
+
+
+def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
+    """Lip sync of each person, and the median over people."""
+    if as_json:
+        typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
+        return
+    rows = [
+        [
+            f.name,
+            f"{f.seconds:.1f}",
+            f"{f.right.correlation:.2f}",
+            f"{1000 * f.right.best_lag:+.0f}",
+            f"{f.right.best_correlation:.2f}",
+            f"{f.right.std_ratio:.2f}",
+            f"{f.wrong.correlation:.2f}",
+        ]
+        for f in figures
+    ]
+    rows.append(
+        [
+            "median",
+            "",
+            f"{np.median([f.right.correlation for f in figures]):.2f}",
+            f"{1000 * np.median([f.right.best_lag for f in figures]):+.0f}",
+            f"{np.median([f.right.best_correlation for f in figures]):.2f}",
+            f"{np.median([f.right.std_ratio for f in figures]):.2f}",
+            f"{np.median([f.wrong.correlation for f in figures]):.2f}",
+        ]
+    )
+    columns = ["person", "s", "r", "best lag (ms)", "r at lag", "std ratio", "r wrong speech"]
+    _print("Mouth opening, generated with the neutral style against tracked", columns, rows)
+
+
+def print_adaptation(figures: "dict[str, dict[str, ArmFigures]]", *, as_json: bool) -> None:
+    """Every arm for each person, and the mean over people."""
+    if as_json:
+        content = {
+            name: {arm: asdict(values) for arm, values in arms.items()}
+            for name, arms in figures.items()
+        }
+        typer.echo(json.dumps(content, indent=1))
+        return
+    names = list(figures)
+    rows = []
+    for arm in figures[names[0]] if names else []:
+        values = [figures[name][arm] for name in names]
+        rows.append(
+            [
+                arm,
+                *(f"{v.lip_mm:.2f}" for v in values),
+                f"{np.mean([v.lip_mm for v in values]):.2f}",
+                f"{np.mean([v.upper_mm for v in values]):.2f}",
+                f"{np.mean([v.dynamics_mm for v in values]):+.2f}",
+                f"{np.median([v.correlation for v in values]):.2f}",
+                f"{np.median([v.std_ratio for v in values]):.2f}",
+            ]
+        )
+    columns = ["lip error (mm)", *names, "mean", "upper (mm)", "upper dyn.", "r", "std ratio"]
+    _print("Adapted on 10 s, judged on the rest of each person's video", columns, rows)

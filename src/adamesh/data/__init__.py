@@ -1,0 +1,1 @@
+"""Corpora of talking faces, their tracks, and the windows that training draws from them."""

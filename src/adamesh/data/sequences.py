@@ -1,0 +1,226 @@
+"""Tracked clips with their speech features, and the training windows drawn from them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adamesh.audio.logmel import log_mel
+from adamesh.data.corpus import Video
+from adamesh.errors import InputError
+from adamesh.media.audio import load_audio
+from adamesh.motion.blinks import detect_blinks, remove_blinks
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK, MIRROR
+from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One clip: speech features and the expression that belongs to them."""
+
+    name: str
+    speaker: str
+    features: Tensor  # [S, D] at 50 Hz
+    expression: Tensor  # [T, E] at 25 fps, blinks taken out, gaze zero
+    betas: Tensor  # [K]
+
+
+def regression_target(clip: MotionClip) -> np.ndarray:
+    """What speech is asked to explain of a clip's expression.
+
+    Blinks are events and gaze is the eyes' own: a mean over blinks is no blink. Both are taken out here
+    and put back when animating.
+
+    Returns:
+        [T, E] float32 at the clip's frame rate.
+    """
+    expression = clip.expression.copy()
+    lids = expression[:, EYE_BLINK]
+    expression[:, EYE_BLINK] = remove_blinks(lids, detect_blinks(lids, clip.fps))
+    expression[:, EYE_LOOK] = 0.0
+    return expression
+
+
+def load_sequences(
+    videos: Iterable[Video], *, progress: Callable[[int], None] | None = None
+) -> list[Sequence]:
+    """Sequences of all tracked videos; videos without a track are left out.
+
+    Raises:
+        InputError: none of the videos has a track.
+    """
+    sequences = []
+    for number, video in enumerate(videos):
+        if video.track.exists():
+            sequences.append(load_sequence(video))
+        if progress is not None:
+            progress(number + 1)
+    if not sequences:
+        raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
+    return sequences
+
+
+def load_sequence(video: Video) -> Sequence:
+    """One tracked video as a training sequence."""
+    clip = MotionClip.load(video.track).resample(FPS)
+    # Silence behind the end, for models that look ahead.
+    samples = torch.from_numpy(np.pad(load_audio(video.path), (0, SAMPLE_RATE)))
+    assert clip.betas is not None, "the tracker gives betas"
+    return Sequence(
+        name=str(video.track.stem),
+        speaker=video.speaker,
+        features=log_mel(samples[None])[0],
+        expression=torch.from_numpy(regression_target(clip)),
+        betas=torch.from_numpy(clip.betas),
+    )
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of what training does to its data; zero or one switches a part off."""
+
+    speed: float = 1.2  # speech and motion up to this much faster or slower
+    gain: float = 0.35  # log-mel units (a unit is 8 nepers of power): about 12 dB
+    tilt: float = 0.15  # log-mel units over the band, smooth: microphones and rooms
+    warp: float = 0.12  # vocal tract length: frequency scale up to this much off
+    noise: float = 0.7  # share of windows with added noise
+    style_gain: float = 0.3  # deviation of the log amplitude of every action
+    style_offset: float = 0.06  # deviation of a shift of every action's resting value
+    mirror: float = 0.5  # share of windows with left and right exchanged
+    drop_condition: float = 0.1  # share of windows without style and identity
+
+
+@dataclass
+class Batch:
+    """Windows of one step; lengths are those of `features` and `expression`."""
+
+    features: Tensor  # [B, 2 (T + lookahead), D]
+    expression: Tensor  # [B, T, E]
+    mask: Tensor  # [B, T] bool, True = valid
+    reference: Tensor  # [B, R, E] another stretch of the same person
+    betas: Tensor  # [B, K]
+    conditioned: Tensor  # [B] bool, False = style and identity are withheld
+
+
+@dataclass
+class WindowSampler:
+    """Draws training windows; the same seed and step give the same windows."""
+
+    sequences: list[Sequence]
+    frames: int
+    lookahead: int
+    reference_frames: int
+    augmentation: Augmentation
+    seed: int
+    by_speaker: dict[str, list[Sequence]] = field(init=False)
+    weights: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_speaker = defaultdict(list)
+        for sequence in self.sequences:
+            self.by_speaker[sequence.speaker].append(sequence)
+        # A square root between fair to people and fair to minutes: one speaker has most of the data.
+        minutes = [sum(len(s.expression) for s in group) for group in self.by_speaker.values()]
+        self.weights = np.sqrt(minutes) / np.sqrt(minutes).sum()
+
+    def draw(self, size: int, step: int) -> Batch:
+        """The windows of one step."""
+        rng = np.random.default_rng([self.seed, step])
+        groups = list(self.by_speaker.values())
+        chosen = rng.choice(len(groups), size=size, p=self.weights)
+        rows = [self._window(groups[i], rng) for i in chosen]
+        return Batch(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+    def _window(self, group: list[Sequence], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        a = self.augmentation
+        lengths = np.array([len(s.expression) for s in group])
+        sequence = group[rng.choice(len(group), p=lengths / lengths.sum())]
+        speed = float(np.exp(rng.uniform(-1, 1) * np.log(a.speed)))
+        needed = self.frames * speed
+        start = rng.uniform(0, max(len(sequence.expression) - needed, 0))
+        times = start + speed * torch.arange(self.frames)
+        mask = times <= len(sequence.expression) - 1
+        motion = interpolate(sequence.expression, times)
+        ticks = (self.frames + self.lookahead) * FEATURES_PER_FRAME
+        # Feature s lies at the middle of its 20 ms; both clocks start together.
+        feature_times = (start * FEATURES_PER_FRAME) + speed * torch.arange(ticks)
+        features = interpolate(sequence.features, feature_times)
+        features = alter_speech(features, a, rng)
+        reference = self._reference(group, sequence, rng)
+        motion, reference = self._alter_style(motion, reference, rng)
+        conditioned = torch.tensor(rng.random() >= a.drop_condition)
+        return features, motion, mask, reference, sequence.betas, conditioned
+
+    def _reference(
+        self, group: list[Sequence], target: Sequence, rng: np.random.Generator
+    ) -> Tensor:
+        """[R, E] stretches of the person's other clips, or of the same one where there is no other."""
+        others = [s for s in group if s is not target] or [target]
+        parts: list[Tensor] = []
+        while (missing := self.reference_frames - sum(map(len, parts))) > 0:
+            source = others[rng.integers(len(others))].expression
+            start = int(rng.integers(max(len(source) - missing, 0) + 1))
+            parts.append(source[start : start + missing])
+        return torch.cat(parts)
+
+    def _alter_style(
+        self, motion: Tensor, reference: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Another way of moving, the same for the window and the reference that shows it."""
+        a = self.augmentation
+        if rng.random() < a.mirror:
+            motion, reference = motion[:, MIRROR], reference[:, MIRROR]
+        size = motion.shape[1]
+        pair = np.stack([rng.normal(size=size), rng.normal(size=size)])
+        # Left and right mostly change together: faces are nearly symmetric.
+        own, both = 0.35, 0.94
+        shared = 0.5**0.5 * (pair + pair[:, MIRROR])
+        gain_n, offset_n = own * pair + both * shared
+        overall = rng.normal(0, a.style_gain / 2)
+        gain = torch.from_numpy(np.exp(a.style_gain * gain_n + overall)).float()
+        offset = torch.from_numpy(a.style_offset * np.maximum(offset_n, 0)).float()
+        offset[EYE_LOOK] = 0.0
+
+        def alter(x: Tensor) -> Tensor:
+            return (x * gain + offset).clamp(0, 1)
+
+        return alter(motion), alter(reference)
+
+
+def alter_speech(features: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Another voice, microphone and room; the words and their timing stay."""
+    mels = features.unflatten(1, (FEATURES_PER_FRAME, -1))  # two hops a feature frame
+    n = mels.shape[-1]
+    place = torch.arange(n, dtype=torch.float32)
+    warped = place * float(np.exp(rng.uniform(-a.warp, a.warp)))
+    mels = interpolate(mels.permute(2, 0, 1), warped).permute(1, 2, 0)
+    slope, bend = rng.normal(0, a.tilt, 2)
+    curve = slope * (place / n - 0.5) + bend * torch.cos(2 * torch.pi * place / n)
+    mels = mels + curve + rng.uniform(-a.gain, a.gain)
+    if rng.random() < a.noise:
+        # Power adds: noise of some level and colour, at -45..-10 dB of the loudest.
+        level = float(mels.max()) - rng.uniform(0.3, 1.3)
+        colour = rng.normal(0, 0.1) * (place / n - 0.5)
+        shape = torch.from_numpy(rng.normal(0, 0.05, mels.shape).astype(np.float32))
+        mels = torch.logaddexp(8 * mels, 8 * (level + colour + shape)) / 8
+    return mels.flatten(1).float()
+
+
+def interpolate(x: Tensor, times: Tensor) -> Tensor:
+    """Linear interpolation along the first axis; beyond the ends, the end values.
+
+    Args:
+        x: [T, ...].
+        times: [N] in frames of `x`.
+    Returns:
+        [N, ...].
+    """
+    times = times.clamp(0, len(x) - 1)
+    low = times.floor().long()
+    high = (low + 1).clamp_max(len(x) - 1)
+    share = (times - low).to(x.dtype).reshape(-1, *[1] * (x.dim() - 1))
+    return torch.lerp(x[low], x[high], share)

@@ -1,0 +1,129 @@
+"""Motion clips into files that other programs open; the suffix chooses the format."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from adamesh.errors import InputError
+from adamesh.files import check_output
+from adamesh.motion import MotionClip
+
+if TYPE_CHECKING:
+    from adamesh.faces import Face
+
+__all__ = ["FORMATS", "Sound", "export"]
+
+Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
+Progress = Callable[[int, int], None]  # called with frames done and frames in all
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything a writer may need; the clip is already at the frame rate asked for."""
+
+    clip: MotionClip
+    path: Path
+    face: "Face | None"
+    betas: ArrayLike | None
+    audio: Sound | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class _Format:
+    write: Callable[[_Job], None]
+    sound_suffix: str | None = None  # of a file beside the output that takes the sound
+
+
+def export(
+    clip: MotionClip,
+    path: str | os.PathLike[str],
+    *,
+    audio: Sound | None = None,
+    fps: float | None = None,
+    face: "Face | None" = None,
+    force: bool = False,
+    betas: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Writes a clip in the format of the suffix of `path`.
+
+    - `.npz`: the clip itself, see `MotionClip.save`. Sound has no place in it.
+    - `.glb`: a head with morph targets, joints and animation. glTF has no sound, so it goes into a
+      `.wav` of the same name beside it.
+    - `.mp4`: a rendering, with the sound in it.
+
+    Args:
+        clip: what to write.
+        path: where; its suffix is the format.
+        audio: the speech, mono, and its rate.
+        fps: frame rate of the output; default: that of the clip.
+        face: the head to show; default: the embedded one.
+        force: replace files that exist.
+        betas: [K] identity to show; default: that of the clip, else the average face.
+        progress: called with frames done and frames in all, by formats that take long.
+    Returns:
+        The files written.
+    Raises:
+        InputError: unknown suffix, a file exists already, or clip and face do not fit.
+        MissingDependencyError: the format needs an extra that is not installed.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
+    chosen = FORMATS[suffix]
+    outputs = [path]
+    if audio is not None and chosen.sound_suffix is not None:
+        outputs.append(path.with_suffix(chosen.sound_suffix))
+    for output in outputs:
+        check_output(output, force=force)
+
+    clip = clip if fps is None else clip.resample(fps)
+    betas = clip.betas if betas is None else betas
+    chosen.write(_Job(clip, path, face, betas, audio, progress))
+    return outputs
+
+
+def _write_npz(job: _Job) -> None:
+    job.clip.save(job.path)
+
+
+def _write_glb(job: _Job) -> None:
+    from adamesh.export.glb import write_glb
+    from adamesh.export.wav import write_wav
+
+    write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
+    if job.audio is not None:
+        write_wav(*job.audio, job.path.with_suffix(".wav"))
+
+
+def _write_mp4(job: _Job) -> None:
+    from adamesh.export.mp4 import write_mp4
+
+    write_mp4(
+        job.clip,
+        job.path,
+        face=_face(job),
+        betas=job.betas,
+        audio=job.audio,
+        progress=job.progress,
+    )
+
+
+def _face(job: _Job) -> "Face":
+    from adamesh.faces import load_embedded_face
+
+    return load_embedded_face() if job.face is None else job.face
+
+
+FORMATS: dict[str, _Format] = {
+    ".npz": _Format(_write_npz),
+    ".glb": _Format(_write_glb, sound_suffix=".wav"),
+    ".mp4": _Format(_write_mp4),
+}

@@ -1,0 +1,7 @@
+"""Face models: one linear-blend-skinned forward for all of them, their files, and the embedded head."""
+
+from adamesh.faces.embedded import load_embedded_face
+from adamesh.faces.face import Face, FaceOutput, LandmarkBasis
+from adamesh.faces.storage import load_face, save_face
+
+__all__ = ["Face", "FaceOutput", "LandmarkBasis", "load_embedded_face", "load_face", "save_face"]

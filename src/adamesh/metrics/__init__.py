@@ -1,0 +1,1 @@
+"""How good motion is, in units, from vertices and curves alone; no model is known here."""

@@ -1,0 +1,1 @@
+"""Network parts that know no domain words: attention, convolution, Conformer blocks, MoLoRA."""

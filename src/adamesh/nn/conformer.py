@@ -1,0 +1,145 @@
+"""Conformer blocks, causal with a carried state or bidirectional.
+
+A block is multi-head attention, then a convolution module, then layer norm, with residuals around the
+first two (AdaMesh, arXiv 2310.07236, section 3; Conformer, arXiv 2005.08100, for the convolution module).
+
+Causal parts look back a fixed number of frames and never ahead. Whatever of the past they still need is
+kept in a `State`, so a sequence given in chunks yields what the whole sequence yields.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass
+class State:
+    """The past that causal parts still need, one tensor for each part, keyed by the part."""
+
+    past: dict[nn.Module, Tensor] = field(default_factory=dict)
+
+    def extend(self, part: nn.Module, x: Tensor, keep: int) -> tuple[Tensor, int]:
+        """Puts the kept past of `part` before `x` and remembers the last `keep` frames of the result.
+
+        Args:
+            x: [B, T, D] new frames.
+            keep: frames to remember, >= 0.
+        Returns:
+            [B, P + T, D] and the number P of past frames in it, P <= keep.
+        """
+        past = self.past.get(part)
+        if past is not None:
+            x = torch.cat([past, x], dim=1)
+        self.past[part] = x[:, max(x.shape[1] - keep, 0) :].detach()
+        return x, 0 if past is None else past.shape[1]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention.
+
+    With a `window` it is causal: frame t sees frames t - window + 1 .. t, and a learned bias for each head
+    and distance tells them apart. Without, every frame sees every valid frame and order plays no part.
+    """
+
+    def __init__(self, dim: int, heads: int, window: int | None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.window = window
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim, bias=False)  # a key bias shifts all scores alike: no effect
+        self.value = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim)
+        if window is not None:
+            self.distance_bias = nn.Parameter(torch.zeros(heads, window))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
+        """Args: x [B, T, D]; mask [B, T] bool, True = valid; state: the past of earlier chunks."""
+        context, past = (x, 0) if state is None else state.extend(self, x, (self.window or 1) - 1)
+        q, k, v = (
+            part(inputs).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
+            for part, inputs in ((self.query, x), (self.key, context), (self.value, context))
+        )
+        bias = self._bias(x.shape[1], past)
+        if mask is not None:
+            invalid = ~mask[:, None, None, :]
+            base = x.new_zeros(1, 1, 1, 1) if bias is None else bias
+            # A finite floor: an all-masked row must give numbers, not NaN.
+            bias = base.masked_fill(invalid, torch.finfo(x.dtype).min / 2)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+    def _bias(self, frames: int, past: int) -> Tensor | None:
+        """[1, H, T, P + T] score bias: the learned one within the window, -inf outside it."""
+        if self.window is None:
+            return None
+        here = torch.arange(past, past + frames, device=self.distance_bias.device)
+        there = torch.arange(past + frames, device=self.distance_bias.device)
+        distance = here[:, None] - there[None, :]
+        visible = (distance >= 0) & (distance < self.window)
+        bias = self.distance_bias[:, distance.clamp(0, self.window - 1)]
+        return bias.masked_fill(~visible, float("-inf"))[None]
+
+
+class Conv(nn.Conv1d):
+    """1-D convolution over [B, T, D]; causal ones see only the past, others both sides alike."""
+
+    def __init__(
+        self, dim_in: int, dim_out: int, kernel: int, *, causal: bool, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(dim_in, dim_out, kernel, stride=stride, groups=groups)
+        self.causal = causal
+        self.reach = kernel - stride  # frames needed beside the strided ones themselves
+
+    def forward(self, x: Tensor, state: State | None = None) -> Tensor:
+        """Args: x [B, T, D_in], T a multiple of the stride. Returns: [B, T / stride, D_out]."""
+        if self.causal:
+            past = 0
+            if state is not None:
+                x, past = state.extend(self, x, self.reach)
+            left, right = self.reach - past, 0
+        else:
+            left, right = self.reach - self.reach // 2, self.reach // 2
+        y = super().forward(F.pad(x.transpose(1, 2), (left, right)))
+        return y.transpose(1, 2)
+
+
+class ConvModule(nn.Module):
+    """Pointwise, gated linear unit, depthwise, norm, SiLU, pointwise."""
+
+    def __init__(self, dim: int, kernel: int, *, causal: bool) -> None:
+        super().__init__()
+        self.expand = Conv(dim, 2 * dim, 1, causal=causal)
+        self.depthwise = Conv(dim, dim, kernel, causal=causal, groups=dim)
+        # Layer norm in place of the paper's batch norm: no running buffers to freeze when adapting,
+        # and one frame's output never depends on another clip of the batch.
+        self.norm = nn.LayerNorm(dim)
+        self.project = Conv(dim, dim, 1, causal=causal)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
+        x = F.glu(self.expand(x), dim=2)
+        if mask is not None:  # padding must not leak through the kernel into valid frames
+            x = x * mask[:, :, None]
+        return self.project(F.silu(self.norm(self.depthwise(x, state))))
+
+
+class ConformerBlock(nn.Module):
+    """Attention and convolution, each behind a norm and inside a residual, then a norm."""
+
+    def __init__(
+        self, dim: int, heads: int, kernel: int, *, window: int | None, dropout: float
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = SelfAttention(dim, heads, window)
+        self.conv_norm = nn.LayerNorm(dim)
+        self.conv = ConvModule(dim, kernel, causal=window is not None)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
+        """Args: x [B, T, D]; mask [B, T] bool, True = valid. Returns: [B, T, D]."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask, state))
+        x = x + self.dropout(self.conv(self.conv_norm(x), mask, state))
+        return self.norm(x)

@@ -1,0 +1,116 @@
+"""MoLoRA, a mixture of low-rank adaptations (AdaMesh, arXiv 2310.07236, section 3.2).
+
+A weight W0 gets N low-rank branches of *different* ranks, all added:
+
+    W = W0 + sum_i (alpha_i / r_i) B_i A_i
+
+For a linear layer W0 is [m, n], B_i [m, r_i], A_i [r_i, n]. A 1-D convolution weight [m, n / groups, k] is
+unrolled to [m, (n / groups) k]. The shapes printed in the paper's figure do not multiply out to m x n x k;
+these do. r_i is cut to min(m, n k / groups). B_i starts at zero, so an adapted model starts as the identity.
+
+The branches sit on the weights as parametrizations: a layer is used, saved and moved as before.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One low-rank branch of every adapted weight."""
+
+    rank: int
+    alpha: float  # the branch is scaled by alpha / rank
+    learning_rate: float  # of this branch's A and B
+
+
+class LowRankMixture(nn.Module):
+    """W0 -> W0 + sum_i (alpha_i / r_i) B_i A_i, in the shape of W0."""
+
+    def __init__(self, shape: torch.Size, branches: tuple[Branch, ...], generator: torch.Generator):
+        super().__init__()
+        rows, columns = shape[0], shape[1:].numel()
+        ranks = [min(branch.rank, rows, columns) for branch in branches]
+        self.scales = [branch.alpha / rank for branch, rank in zip(branches, ranks, strict=True)]
+        self.a = nn.ParameterList(
+            torch.randn(rank, columns, generator=generator) * columns**-0.5 for rank in ranks
+        )
+        self.b = nn.ParameterList(torch.zeros(rows, rank) for rank in ranks)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        delta = sum(
+            scale * (b @ a) for scale, a, b in zip(self.scales, self.a, self.b, strict=True)
+        )
+        return weight + delta.view_as(weight)  # type: ignore[union-attr]
+
+
+def attach(model: nn.Module, branches: tuple[Branch, ...], *, seed: int) -> None:
+    """Freezes `model` and puts branches on every linear and 1-D convolution weight in it."""
+    generator = torch.Generator().manual_seed(seed)
+    model.requires_grad_(False)
+    for layer in [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv1d)]:
+        mixture = LowRankMixture(layer.weight.shape, branches, generator).to(layer.weight)
+        parametrize.register_parametrization(layer, "weight", mixture)
+
+
+def adapted_layers(model: nn.Module) -> dict[str, LowRankMixture]:
+    """Every adapted layer's name and its branches."""
+    return {
+        name: layer.parametrizations.weight[0]
+        for name, layer in model.named_modules()
+        if parametrize.is_parametrized(layer, "weight")
+    }
+
+
+def parameter_groups(model: nn.Module, branches: tuple[Branch, ...]) -> list[dict[str, object]]:
+    """Optimiser groups, one for each branch, with that branch's learning rate."""
+    mixtures = adapted_layers(model).values()
+    return [
+        {"params": [p for m in mixtures for p in (m.a[i], m.b[i])], "lr": branch.learning_rate}
+        for i, branch in enumerate(branches)
+    ]
+
+
+def branch_state(model: nn.Module) -> dict[str, Tensor]:
+    """The branches alone, by layer name: what a personal style has to store."""
+    return {
+        f"{layer}.{name}": tensor.detach().clone()
+        for layer, mixture in adapted_layers(model).items()
+        for name, tensor in mixture.state_dict().items()
+    }
+
+
+def load_branch_state(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Inverse of `branch_state` on a model with the same branches attached.
+
+    Raises:
+        KeyError: a branch is missing or one too many is given.
+    """
+    for layer, mixture in adapted_layers(model).items():
+        mixture.load_state_dict({name: state[f"{layer}.{name}"] for name in mixture.state_dict()})
+    if len(state) != len(branch_state(model)):
+        raise KeyError("the state holds branches of layers that this model does not have")
+
+
+def merge(model: nn.Module) -> dict[str, Tensor]:
+    """Folds the branches into the weights, in place, so that inference costs nothing extra.
+
+    Returns:
+        The weights W0 by layer name, for `unmerge`.
+    """
+    originals = {}
+    for name in adapted_layers(model):
+        layer = model.get_submodule(name)
+        originals[name] = layer.parametrizations.weight.original.detach().clone()  # type: ignore[union-attr]
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    return originals
+
+
+def unmerge(model: nn.Module, originals: dict[str, Tensor]) -> None:
+    """Puts the weights W0 back, bit for bit, in place."""
+    with torch.no_grad():
+        for name, weight in originals.items():
+            model.get_submodule(name).weight.copy_(weight)  # type: ignore[union-attr, operator]

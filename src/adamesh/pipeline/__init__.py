@@ -1,0 +1,1 @@
+"""The main job in steps: a reference becomes a style, a style and speech become motion."""

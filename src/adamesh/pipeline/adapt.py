@@ -1,0 +1,185 @@
+"""A reference video -> a style: tracking, then MoLoRA on the reference's own speech and motion."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adamesh.audio.logmel import log_mel
+from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.data.sequences import Augmentation, alter_speech, regression_target
+from adamesh.errors import InputError
+from adamesh.faces.embedded import load_embedded_face
+from adamesh.media.audio import load_audio
+from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
+from adamesh.models.expression_loss import ExpressionLoss
+from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.spaces import EYE_BLINK
+from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
+from adamesh.pipeline.style import Style
+from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.tracking.track import NECK_SHARE, track_video
+
+LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """How the MoLoRA branches are fitted to a reference."""
+
+    branches: tuple[Branch, ...] = (
+        # Low ranks move fast and carry what is common to all frames; higher ones refine.
+        Branch(rank=2, alpha=4.0, learning_rate=1e-3),
+        Branch(rank=4, alpha=4.0, learning_rate=5e-4),
+        Branch(rank=8, alpha=4.0, learning_rate=2.5e-4),
+    )
+    steps: int = 80
+    copies: int = 3  # of the reference a step, each with its speech altered
+    velocity_weight: float = 0.5
+    lip_weight: float = 0.4
+    weight_decay: float = 0.01
+    seed: int = 0
+
+
+def adapt(
+    video: str | os.PathLike[str],
+    *,
+    model: ExpressionAdapter | None = None,
+    options: AdaptOptions | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Style:
+    """Learns a person's style from about 10 seconds of video of them talking.
+
+    Args:
+        video: a file with one face in view and its speech.
+        model: base expression adapter; the shipped one by default.
+        progress: called with the name of the stage, steps done and steps in all.
+    Raises:
+        InputError: no face, no sound, or too little of either.
+    """
+
+    def report(stage: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(stage, done, total)
+
+    samples = load_audio(video)
+    clip = track_video(video, progress=report("tracking")).clip
+    return adapt_to_clip(
+        clip, samples, Path(video).name, model=model, options=options, progress=report("adapting")
+    )
+
+
+def adapt_to_clip(
+    clip: MotionClip,
+    samples: np.ndarray,
+    source: str,
+    *,
+    model: ExpressionAdapter | None = None,
+    options: AdaptOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Style:
+    """`adapt` for motion that is tracked already.
+
+    Args:
+        clip: the person's motion, any frame rate, starting with the sound.
+        samples: [N] mono speech at `SAMPLE_RATE`.
+        source: name of the reference, kept for people.
+        progress: called with steps done and steps in all.
+    """
+    model = model or load_expression_adapter()
+    options = options or AdaptOptions()
+    if clip.space != model.config.space:
+        raise InputError(
+            f"the reference's motion is in '{clip.space}', the base model's in "
+            f"'{model.config.space}'; retarget the clip first"
+        )
+    clip = clip.resample(FPS)
+    clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
+    assert clip.betas is not None, "tracked clips have betas"
+    target = torch.from_numpy(regression_target(clip))
+    betas = torch.from_numpy(clip.betas)
+    personal = ExpressionAdapter(model.config)
+    personal.load_state_dict(model.state_dict())
+    frames = clip.frames + model.config.lookahead
+    speech = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
+    speech[: len(samples)] = samples[: len(speech)]
+    _fit(personal, log_mel(torch.from_numpy(speech)[None])[0], target, betas, options, progress)
+    personal.eval()
+    with torch.no_grad():
+        embedding = personal.encode_style(target[None])[0]
+    head, eyes = _own_motion(clip)
+    return Style(
+        base=fingerprint(model),
+        branches=options.branches if options.steps else (),
+        molora=branch_state(personal),
+        embedding=embedding,
+        betas=betas,
+        head_motion=head,
+        eye_motion=eyes,
+        blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),
+        source=source,
+    )
+
+
+def _fit(
+    model: ExpressionAdapter,
+    features: Tensor,
+    target: Tensor,
+    betas: Tensor,
+    options: AdaptOptions,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Attaches MoLoRA to `model` and optimises it, and nothing else, on one reference."""
+    if not options.steps:
+        return
+    attach(model, options.branches, seed=options.seed)
+    groups = parameter_groups(model, options.branches)
+    optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[branch.learning_rate for branch in options.branches],
+        total_steps=options.steps,
+        pct_start=0.2,
+        cycle_momentum=False,
+    )
+    loss_function = ExpressionLoss(
+        load_embedded_face(),
+        velocity_weight=options.velocity_weight,
+        lip_weight=options.lip_weight,
+    )
+    rng = np.random.default_rng(options.seed)
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(options.seed)
+    late = model.config.lookahead
+    rows = options.copies
+    wanted = target.expand(rows, -1, -1)
+    mask = torch.ones(wanted.shape[:2], dtype=torch.bool)
+    model.train()
+    for step in range(options.steps):
+        altered = torch.stack([alter_speech(features, Augmentation(), rng) for _ in range(rows)])
+        style = model.encode_style(target[None]).expand(rows, -1)
+        output = model(altered, style, betas.expand(rows, -1))
+        output = ExpressionOutput(output.before[:, late:], output.after[:, late:])
+        loss = loss_function(model, output, wanted, mask)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, options.steps)
+    torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
+
+
+def _own_motion(clip: MotionClip) -> tuple[np.ndarray, np.ndarray]:
+    """Head motion about its mean, split over neck and head, and eye motion, [T, 2, 3] each."""
+    from scipy.spatial.transform import Rotation
+
+    total = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
+    about_mean = (total.mean().inv() * total).as_rotvec()
+    head = np.stack([about_mean * NECK_SHARE, about_mean * (1 - NECK_SHARE)], axis=1)
+    eyes = np.stack([clip.leye_pose, clip.reye_pose], axis=1)
+    return head.astype(np.float32), eyes.astype(np.float32)

@@ -1,0 +1,90 @@
+"""Speech and a style -> a `MotionClip`."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from adamesh.audio.logmel import log_mel
+from adamesh.checkpoints.expression import load_expression_adapter
+from adamesh.errors import InputError
+from adamesh.media.audio import load_audio
+from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.blinks import add_blinks, sample_blinks
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.gaze import eye_rotation_to_look
+from adamesh.motion.looping import plan_loop
+from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
+from adamesh.pipeline.style import Style, default_style
+from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
+
+SHORTEST = 0.5  # s of speech
+Pose = Literal["reference", "off"]
+
+
+def animate(
+    speech: str | os.PathLike[str] | np.ndarray,
+    style: Style | None = None,
+    *,
+    pose: Pose = "reference",
+    seed: int = 0,
+    model: ExpressionAdapter | None = None,
+) -> MotionClip:
+    """Motion of a head that speaks `speech` in somebody's style.
+
+    Args:
+        speech: a file with an audio track, or [N] mono samples at `SAMPLE_RATE`.
+        style: from `adapt`; the neutral default style if None.
+        pose: `reference` loops the head and eye motion of the style's reference, `off` keeps the head
+            still and the eyes ahead.
+        seed: of the blinks. The same seed gives the same clip.
+        model: base expression adapter that the style belongs to; the shipped one by default.
+    Returns:
+        A clip at 25 fps with the style's betas, at least as long as the speech.
+    Raises:
+        InputError: no sound, too short, or a style of another base model.
+    """
+    if pose not in ("reference", "off"):
+        raise InputError(f"pose must be 'reference' or 'off', got '{pose}'")
+    name = "samples" if isinstance(speech, np.ndarray) else Path(speech).name
+    samples = speech if isinstance(speech, np.ndarray) else load_audio(speech)
+    if samples.ndim != 1 or len(samples) < SHORTEST * SAMPLE_RATE:
+        raise InputError(
+            f"speech must be mono samples of at least {SHORTEST} s at {SAMPLE_RATE} Hz, "
+            f"got shape {list(samples.shape)}"
+        )
+    style = style or default_style()
+    personal = style.personal_model(model or load_expression_adapter())
+    frames = frames_in(len(samples))
+    padded = np.zeros((frames + personal.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
+    padded[: len(samples)] = samples
+    features = log_mel(torch.from_numpy(padded)[None])[0]
+    expression = personal.predict(features, style.embedding[None], style.betas[None]).numpy()
+
+    rng = np.random.default_rng(seed)
+    closures = sample_blinks(frames, FPS, style.blinks, rng)
+    expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
+    joints = {}
+    expression[:, EYE_LOOK] = 0.0
+    if pose == "reference":
+        # Gaze and head move together in people, so they are looped together.
+        loop = plan_loop(style.head_motion)
+        head = loop.rotations(style.head_motion, frames)
+        eyes = loop.rotations(style.eye_motion, frames)
+        expression[:, EYE_LOOK] = eye_rotation_to_look(eyes[:, 0], eyes[:, 1])
+        joints = {
+            "neck_pose": head[:, 0],
+            "head_pose": head[:, 1],
+            "leye_pose": eyes[:, 0],
+            "reye_pose": eyes[:, 1],
+        }
+    return MotionClip(
+        space=personal.config.space,
+        fps=FPS,
+        expression=expression,
+        betas=style.betas.numpy(),
+        metadata={"speech": name, "style": style.source, "pose": pose, "seed": seed},
+        **joints,
+    )

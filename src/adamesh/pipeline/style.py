@@ -1,0 +1,136 @@
+"""A person's style: everything that a reference tells of how somebody moves."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adamesh.checkpoints.expression import fingerprint
+from adamesh.errors import InputError
+from adamesh.files import atomic_output, check_input, check_output
+from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.blinks import BlinkStatistics
+from adamesh.nn.molora import Branch, attach, load_branch_state, merge
+
+KIND = "adamesh style"
+_BRANCHES = "molora."  # prefix of the branch weights in the file
+
+
+@dataclass(frozen=True)
+class Style:
+    """What `adapt` learns and `animate` needs.
+
+    Attributes:
+        base: fingerprint of the expression adapter it belongs to.
+        branches: the shape of the MoLoRA; empty for a style that was not adapted.
+        molora: branch weights by layer name.
+        embedding: [style_dim] of the style encoder.
+        betas: [K] identity.
+        head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean.
+        eye_motion: [R, 2, 3] axis-angle of the left and right eyeball, 25 fps.
+        blinks: how the person blinks.
+        source: name of the reference, for people.
+    """
+
+    base: str
+    branches: tuple[Branch, ...]
+    molora: dict[str, Tensor]
+    embedding: Tensor
+    betas: Tensor
+    head_motion: np.ndarray
+    eye_motion: np.ndarray
+    blinks: BlinkStatistics
+    source: str
+
+    def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
+        """The expression adapter of this person: a copy of `base` with the branches merged.
+
+        Raises:
+            InputError: the style was made for another base model.
+        """
+        found = fingerprint(base)
+        if found != self.base:
+            raise InputError(
+                f"the style '{self.source}' was made for base model {self.base}, this is {found}; "
+                "run `adamesh adapt` on its video again"
+            )
+        model = ExpressionAdapter(base.config)
+        model.load_state_dict(base.state_dict())
+        if self.branches:
+            attach(model, self.branches, seed=0)
+            load_branch_state(model, self.molora)
+            merge(model)
+        return model.eval().requires_grad_(False)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Writes one safetensors file.
+
+        Raises:
+            InputError: the file exists and `force` is off, or cannot be written.
+        """
+        check_output(path, force=force)
+        tensors = {
+            "embedding": self.embedding,
+            "betas": self.betas,
+            "head_motion": torch.from_numpy(np.ascontiguousarray(self.head_motion)),
+            "eye_motion": torch.from_numpy(np.ascontiguousarray(self.eye_motion)),
+            **{_BRANCHES + name: tensor for name, tensor in self.molora.items()},
+        }
+        metadata = {
+            "kind": KIND,
+            "base": self.base,
+            "branches": json.dumps([asdict(branch) for branch in self.branches]),
+            "blinks": json.dumps(asdict(self.blinks)),
+            "source": self.source,
+        }
+        with atomic_output(path) as temporary:
+            save_file({k: t.contiguous() for k, t in tensors.items()}, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Style":
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: no such file, or not a style.
+        """
+        path = check_input(path, "style")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise InputError(
+                f"style '{path}' is not a style file ({error}); make one with `adamesh adapt`"
+            ) from error
+        if metadata.get("kind") != KIND:
+            raise InputError(
+                f"style '{path}' holds '{metadata.get('kind', 'something unnamed')}', expected "
+                f"'{KIND}'; make one with `adamesh adapt`"
+            )
+        return cls(
+            base=metadata["base"],
+            branches=tuple(Branch(**branch) for branch in json.loads(metadata["branches"])),
+            molora={
+                name.removeprefix(_BRANCHES): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(_BRANCHES)
+            },
+            embedding=tensors["embedding"],
+            betas=tensors["betas"],
+            head_motion=tensors["head_motion"].numpy(),
+            eye_motion=tensors["eye_motion"].numpy(),
+            blinks=BlinkStatistics(**json.loads(metadata["blinks"])),
+            source=metadata["source"],
+        )
+
+
+def default_style() -> Style:
+    """The neutral style that is used when no reference is given."""
+    return Style.load(Path(str(resources.files("adamesh") / "assets" / "default.style")))

@@ -1,0 +1,1 @@
+"""From a video of a face to motion: landmarks, the fit, and the two together."""

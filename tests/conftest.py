@@ -1,0 +1,32 @@
+"""What all tests share. Small, random but fixed: the strong tests bring their own data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# Machines differ in speed, so time is no reason to fail; and a failure must come again.
+settings.register_profile("adamesh", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("adamesh")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20231007)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The training data folder; only for tests marked `shared_data`."""
+    return Path(os.environ["ADAMESH_DATA"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "ADAMESH_DATA" in os.environ:
+        return
+    skip = pytest.mark.skip(reason="set ADAMESH_DATA to the training data folder to run this")
+    for item in items:
+        if "shared_data" in item.keywords:
+            item.add_marker(skip)

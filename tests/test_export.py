@@ -1,0 +1,334 @@
+"""Exports are read back by readers that share no code with the writers."""
+
+import json
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from adamesh.errors import InputError
+from adamesh.export import FORMATS, export
+from adamesh.faces import Face, load_embedded_face
+from adamesh.motion import ARKIT52, MotionClip
+
+JOINTS = ("root", "neck", "head", "jaw", "leye", "reye")
+
+
+def small_face(space: str = "arkit52") -> Face:
+    """A head-sized ball with a UV seam, three materials and every joint."""
+    rng = np.random.default_rng(1)
+    rows, columns = 9, 12
+    grid = [(i, j) for i in range(rows) for j in range(columns)]
+    polar = np.array([np.pi * (i + 0.5) / rows for i, _ in grid])
+    turn = np.array([2 * np.pi * j / columns for _, j in grid])
+    ball = np.stack(
+        [np.sin(polar) * np.sin(turn), np.cos(polar), np.sin(polar) * np.cos(turn)], axis=1
+    )
+    template = 0.1 * ball + [0, 1.6, 0]
+
+    # The last column of the UV map is not the first one: vertices there have two places in it.
+    triangles, uv_triangles = [], []
+    for i in range(rows - 1):
+        for j in range(columns):
+            a, b = i * columns + j, i * columns + (j + 1) % columns
+            quad = [a, a + columns, b + columns, b]
+            u = [i * (columns + 1) + j + s for s in (0, columns + 1, columns + 2, 1)]
+            for corners in ((0, 1, 2), (0, 2, 3)):
+                triangles.append([quad[c] for c in corners])
+                uv_triangles.append([u[c] for c in corners])
+    uv = np.array(
+        [[j / columns, 1 - i / (rows - 1)] for i in range(rows) for j in range(columns + 1)]
+    )
+    V, F, E, K, J = len(template), len(triangles), 52, 4, len(JOINTS)
+    material = np.zeros(F, int)
+    material[F // 2 :] = 1
+    material[-20:] = 2
+    colors = rng.uniform(size=(V, 3))
+    colors[triangles[-20:]] = [0.9, 0.9, 0.9]
+    weights = rng.uniform(size=(V, J)) ** 4
+    weights[np.arange(V)[:, None], np.argsort(weights, axis=1)[:, :2]] = 0  # four joints at most
+    sparse = rng.normal(size=(V, 3, E)) * (rng.uniform(size=(V, 1, E)) < 0.3) * 0.01
+
+    def real(array: np.ndarray) -> torch.Tensor:
+        return torch.tensor(array, dtype=torch.float64)
+
+    return Face(
+        name="ball",
+        space=space,
+        expression_names=ARKIT52,
+        joint_names=JOINTS,
+        joint_parents=(-1, 0, 1, 2, 2, 2),
+        template=real(template),
+        triangles=torch.tensor(triangles),
+        shapedirs=real(rng.normal(size=(V, 3, K)) * 0.005),
+        expressiondirs=real(sparse),
+        joints_template=real(rng.normal(size=(J, 3)) * 0.05 + [0, 1.5, 0]),
+        joints_shapedirs=real(rng.normal(size=(J, 3, K)) * 0.002),
+        skin_weights=real(weights),
+        uv=real(uv),
+        uv_triangles=torch.tensor(uv_triangles),
+        colors=real(colors),
+        triangle_material=torch.tensor(material),
+        material_names=("skin", "lips", "sclera"),
+        regions={},
+        landmark_triangles=torch.full((478,), -1),
+        landmark_barycentric=torch.zeros(478, 3),
+    )
+
+
+def embedded_face() -> Face:
+    try:
+        return load_embedded_face(torch.float64)
+    except (InputError, FileNotFoundError):
+        pytest.skip("the embedded head has not been built")
+
+
+FACES = [pytest.param(small_face, id="ball"), pytest.param(embedded_face, id="embedded")]
+
+
+def performance(
+    frames: int = 12, fps: float = 25.0, space: str = "arkit52", **more: object
+) -> MotionClip:
+    rng = np.random.default_rng(7)
+    size = 52 if space == "arkit52" else 50
+    return MotionClip(
+        space=space,
+        fps=fps,
+        expression=rng.uniform(size=(frames, size)),
+        **{
+            f"{joint}_pose": rng.normal(size=(frames, 3)) * 0.3
+            for joint in ("neck", "head", "leye", "reye")
+        },
+        transl=rng.normal(size=(frames, 3)) * 0.05,
+        **more,
+    )
+
+
+class Glb:
+    """A reader written from the glTF 2.0 specification, with no code of the writer."""
+
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        magic, version, length = struct.unpack_from("<4sII", data)
+        assert (magic, version, length) == (b"glTF", 2, len(data))
+        json_length, kind = struct.unpack_from("<I4s", data, 12)
+        assert kind == b"JSON"
+        self.json = json.loads(data[20 : 20 + json_length])
+        bin_length, kind = struct.unpack_from("<I4s", data, 20 + json_length)
+        assert kind == b"BIN\0"
+        self.bin = data[28 + json_length :]
+        assert len(self.bin) == bin_length and bin_length % 4 == 0 and json_length % 4 == 0
+        mesh = self.json["meshes"][0]
+        self.primitives = mesh["primitives"]
+        self.target_names = mesh["extras"]["targetNames"]
+
+    def read(self, index: int) -> np.ndarray:
+        accessor = self.json["accessors"][index]
+        view = self.json["bufferViews"][accessor["bufferView"]]
+        dtype = {5121: "<u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}[accessor["componentType"]]
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor["type"]]
+        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        assert start % np.dtype(dtype).itemsize == 0
+        values = np.frombuffer(self.bin, dtype, accessor["count"] * width, start)
+        values = values.reshape(-1, width)
+        if accessor.get("min"):
+            assert np.array_equal(values.min(axis=0), np.float32(accessor["min"]))
+            assert np.array_equal(values.max(axis=0), np.float32(accessor["max"]))
+        return values.astype(np.float64) / (65535 if accessor.get("normalized") else 1)
+
+    def channels(self) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
+        animation = self.json["animations"][0]
+        found = {}
+        for channel in animation["channels"]:
+            sampler = animation["samplers"][channel["sampler"]]
+            target = channel["target"]
+            found[target["node"], target["path"]] = (
+                self.read(sampler["input"])[:, 0],
+                self.read(sampler["output"]),
+            )
+        return found
+
+    def positions(self, frame: int) -> list[np.ndarray]:
+        """World positions [N, 3] of each primitive at one key frame: morph, then skin."""
+        channels, nodes = self.channels(), self.json["nodes"]
+        E = len(self.target_names)
+        weights = channels[0, "weights"][1].reshape(-1, E)[frame]
+        parents = {c: p for p, node in enumerate(nodes) for c in node.get("children", [])}
+
+        def world(n: int) -> np.ndarray:
+            local = np.eye(4)
+            local[:3, 3] = nodes[n].get("translation", [0, 0, 0])
+            if (n, "translation") in channels:
+                local[:3, 3] = channels[n, "translation"][1][frame]
+            if (n, "rotation") in channels:
+                quat = channels[n, "rotation"][1][frame]  # x, y, z, w, as scipy has it
+                local[:3, :3] = Rotation.from_quat(quat).as_matrix()
+            return world(parents[n]) @ local if n in parents else local
+
+        skin = self.json["skins"][0]
+        binds = self.read(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
+        bones = np.stack([world(n) @ b for n, b in zip(skin["joints"], binds, strict=True)])
+        out = []
+        for primitive in self.primitives:
+            attributes = primitive["attributes"]
+            at = self.read(attributes["POSITION"]).copy()
+            for weight, target in zip(weights, primitive["targets"], strict=True):
+                at += weight * self.read(target["POSITION"])
+            joints = self.read(attributes["JOINTS_0"]).astype(int)
+            blend = np.einsum("nk,nkij->nij", self.read(attributes["WEIGHTS_0"]), bones[joints])
+            out.append(
+                np.einsum("nij,nj->ni", blend, np.pad(at, ((0, 0), (0, 1)), constant_values=1))[
+                    :, :3
+                ]
+            )
+        return out
+
+
+def expected(face: Face, clip: MotionClip, frame: int, betas: np.ndarray) -> np.ndarray:
+    def row(values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64)[None]
+
+    names = ("expression", "neck_pose", "head_pose", "leye_pose", "reye_pose", "transl")
+    given = {name: row(getattr(clip, name)[frame]) for name in names}
+    return face(betas=row(betas), **given).vertices[0].numpy()
+
+
+@pytest.mark.parametrize("make_face", FACES)
+def test_a_foreign_reader_sees_what_forward_computes(make_face, tmp_path):
+    face = make_face()
+    betas = np.random.default_rng(3).normal(size=face.n_betas)
+    clip = performance(betas=betas)
+    export(clip, tmp_path / "a.glb", face=face)
+    glb = Glb(tmp_path / "a.glb")
+    triangles, material = face.triangles.numpy(), face.triangle_material.numpy()
+    names = [glb.json["materials"][p["material"]]["name"] for p in glb.primitives]
+    for frame in (0, 5, 11):
+        want = expected(face, clip, frame, clip.betas)
+        got = glb.positions(frame)
+        seen = 0
+        for name, primitive, at in zip(names, glb.primitives, got, strict=True):
+            mine = triangles[material == face.material_names.index(name)]
+            corners = glb.read(primitive["indices"])[:, 0].astype(int)
+            assert np.abs(at[corners] - want[mine.reshape(-1)]).max() < 1e-4  # 0.1 mm
+            seen += len(mine)
+        assert seen == len(triangles)
+
+
+@pytest.mark.parametrize("make_face", FACES)
+def test_the_surface_carries_uv_colour_and_normals(make_face, tmp_path):
+    face = make_face()
+    export(performance(), tmp_path / "a.glb", face=face)
+    glb = Glb(tmp_path / "a.glb")
+    uv = face.uv.numpy()[face.uv_triangles.numpy()]
+    colors = face.colors.numpy()[face.triangles.numpy()]
+    material = face.triangle_material.numpy()
+    for primitive in glb.primitives:
+        look = glb.json["materials"][primitive["material"]]
+        mine = material == face.material_names.index(look["name"])
+        corners = glb.read(primitive["indices"])[:, 0].astype(int)
+        attributes = primitive["attributes"]
+        flipped = uv[mine].reshape(-1, 2) * [1, -1] + [0, 1]
+        assert np.abs(glb.read(attributes["TEXCOORD_0"])[corners] - flipped).max() < 1e-6
+        base = np.array(look["pbrMetallicRoughness"]["baseColorFactor"][:3])
+        if "COLOR_0" in attributes:
+            base = base * glb.read(attributes["COLOR_0"])[corners][:, :3]
+        gamma = np.where(base <= 0.0031308, base * 12.92, 1.055 * base ** (1 / 2.4) - 0.055)
+        assert np.abs(gamma - colors[mine].reshape(-1, 3)).max() < 0.02
+        normals = glb.read(attributes["NORMAL"])
+        assert np.abs(np.linalg.norm(normals, axis=1) - 1).max() < 1e-5
+    assert sum("COLOR_0" in p["attributes"] for p in glb.primitives) >= 1
+
+
+def test_normals_point_outwards(tmp_path):
+    export(performance(), tmp_path / "a.glb", face=small_face())
+    glb = Glb(tmp_path / "a.glb")
+    for primitive in glb.primitives:
+        outwards = glb.read(primitive["attributes"]["POSITION"]) - [0, 1.6, 0]
+        normals = glb.read(primitive["attributes"]["NORMAL"])
+        assert (np.sum(outwards * normals, axis=1) > 0).all()
+
+
+def test_targets_joints_and_clock(tmp_path):
+    clip = performance(frames=25)
+    export(clip, tmp_path / "a.glb", face=small_face(), fps=60)
+    glb = Glb(tmp_path / "a.glb")
+    assert tuple(glb.target_names) == ARKIT52
+    assert [glb.json["nodes"][n]["name"] for n in glb.json["skins"][0]["joints"]] == list(JOINTS)
+    turned = {glb.json["nodes"][n]["name"] for n, path in glb.channels() if path == "rotation"}
+    assert turned == {"neck", "head", "leye", "reye"}  # a jaw at rest needs no channel
+    for times, _ in glb.channels().values():
+        assert np.allclose(times, np.arange(60) / 60, atol=1e-6)
+
+
+def test_neighbouring_quaternions_lie_on_one_side(tmp_path):
+    """A head that turns past pi: readers would take the long way round."""
+    turn = np.zeros((40, 3))
+    turn[:, 1] = np.linspace(0, 2 * np.pi, 40)
+    clip = MotionClip("arkit52", 25, np.zeros((40, 52)), head_pose=turn)
+    export(clip, tmp_path / "a.glb", face=small_face())
+    channels = Glb(tmp_path / "a.glb").channels()
+    quats = next(values for (_, path), (_, values) in channels.items() if path == "rotation")
+    assert (np.sum(quats[1:] * quats[:-1], axis=1) > 0.99).all()
+
+
+def test_faces_with_more_influences_keep_the_strongest(tmp_path):
+    face = small_face()
+    face.skin_weights.fill_(0.02)
+    face.skin_weights[:, 2] = 0.9
+    export(performance(frames=1), tmp_path / "a.glb", face=face)
+    for primitive in Glb(tmp_path / "a.glb").primitives:
+        weights = Glb(tmp_path / "a.glb").read(primitive["attributes"]["WEIGHTS_0"])
+        assert np.allclose(weights.sum(axis=1), 1) and (weights[:, 0] > 0.9).all()
+
+
+def test_unknown_suffix_is_refused_before_any_work(tmp_path):
+    with pytest.raises(InputError, match=r"\.npz, \.glb, \.mp4"):
+        export(performance(), tmp_path / "a.fbx")
+    assert list(tmp_path.iterdir()) == []
+    assert set(FORMATS) == {".npz", ".glb", ".mp4"}
+
+
+def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
+    with pytest.raises(InputError, match="flame50.*arkit52"):
+        export(performance(space="flame50"), tmp_path / "a.glb", face=small_face())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_betas(tmp_path):
+    with pytest.raises(InputError, match="at most 4 components"):
+        export(performance(), tmp_path / "a.glb", face=small_face(), betas=np.zeros(5))
+
+
+def test_fewer_betas_are_the_first_ones(tmp_path):
+    face, clip = small_face(), performance(frames=2)
+    export(clip, tmp_path / "short.glb", face=face, betas=[1.0, -2.0])
+    export(clip, tmp_path / "long.glb", face=face, betas=[1.0, -2.0, 0.0, 0.0])
+    assert (tmp_path / "short.glb").read_bytes() == (tmp_path / "long.glb").read_bytes()
+
+
+def test_sound_lies_beside_the_glb_and_nothing_is_replaced_unasked(tmp_path):
+    sound = np.sin(np.arange(16_000) / 10).astype(np.float32) * 1.5
+    path = tmp_path / "talking.glb"
+    written = export(performance(), path, face=small_face(), audio=(sound, 16_000))
+    assert written == [path, tmp_path / "talking.wav"]
+    with wave.open(str(written[1])) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
+        pcm = np.frombuffer(file.readframes(16_000), "<i2") / 32767
+    assert np.abs(pcm - np.clip(sound, -1, 1)).max() < 1e-4
+
+    path.unlink()
+    with pytest.raises(InputError, match=r"talking\.wav' exists already"):
+        export(performance(), path, face=small_face(), audio=(sound, 16_000))
+    assert not path.exists()
+    export(performance(), path, face=small_face(), audio=(sound, 16_000), force=True)
+    assert path.exists()
+
+
+def test_npz_is_the_clip(tmp_path):
+    clip = performance()
+    assert export(clip, tmp_path / "a.NPZ") == [tmp_path / "a.NPZ"]
+    assert np.array_equal(MotionClip.load(tmp_path / "a.NPZ").expression, clip.expression)

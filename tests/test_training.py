@@ -1,0 +1,174 @@
+"""Training: windows, an overfit, resuming, configs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adamesh.audio.logmel import FEATURE_DIM
+from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.data.sequences import Augmentation, Sequence, WindowSampler, interpolate
+from adamesh.errors import InputError
+from adamesh.faces.embedded import load_embedded_face
+from adamesh.metrics.mouth import mouth_opening
+from adamesh.models.expression import ExpressionConfig
+from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
+from adamesh.rates import FEATURES_PER_FRAME
+from adamesh.training.config import ExpressionTraining, load_training_config
+from adamesh.training.expression import train_expression
+
+NONE = Augmentation(
+    speed=1, gain=0, tilt=0, warp=0, noise=0, style_gain=0, style_offset=0, mirror=0,
+    drop_condition=0,
+)  # fmt: skip
+SMALL = ExpressionConfig(
+    dim=24, heads=2, window=8, encoder_blocks=1, decoder_blocks=1, style_blocks=1, dropout=0.0
+)
+
+
+def sequence(speaker: str, frames: int = 90, seed: int = 0) -> Sequence:
+    """Speech whose first channel is the jaw, so that there is something to learn."""
+    rng = np.random.default_rng(seed)
+    curve = np.convolve(rng.uniform(0, 1, frames + 8), np.ones(9) / 9, "valid")
+    expression = np.zeros((frames, 52), np.float32)
+    expression[:, ARKIT52.index("jawOpen")] = curve
+    expression[:, ARKIT52.index("mouthSmileLeft")] = 0.5 * curve[::-1]
+    features = rng.normal(0, 0.1, ((frames + 25) * FEATURES_PER_FRAME, FEATURE_DIM))
+    features[: frames * FEATURES_PER_FRAME, :40] += np.repeat(curve, FEATURES_PER_FRAME)[:, None]
+    return Sequence(
+        f"{speaker}-{seed}",
+        speaker,
+        torch.from_numpy(features).float(),
+        torch.from_numpy(expression),
+        torch.zeros(50),
+    )
+
+
+def sampler(augmentation: Augmentation, **changes: int) -> WindowSampler:
+    sequences = [sequence("a", seed=0), sequence("a", seed=1), sequence("b", seed=2)]
+    values = {"frames": 40, "lookahead": 3, "reference_frames": 60, "seed": 0} | changes
+    return WindowSampler(sequences, augmentation=augmentation, **values)
+
+
+def test_windows_keep_speech_and_motion_together() -> None:
+    batch = sampler(NONE).draw(16, step=0)
+    jaw = batch.expression[:, :, ARKIT52.index("jawOpen")]
+    heard = batch.features[:, : 80 : FEATURES_PER_FRAME, :40].mean(2)
+    error = (heard - jaw)[batch.mask].abs()
+    assert error.mean() < 0.05
+    shifted = (heard[:, 6:] - jaw[:, :-6]).abs().mean()
+    assert shifted > 2 * error.mean(), "a shift of six frames must show"
+
+
+def test_speed_changes_both_clocks_alike() -> None:
+    fast = Augmentation(**{**NONE.__dict__, "speed": 1.3})
+    batch = sampler(fast).draw(32, step=0)
+    jaw = batch.expression[:, :, ARKIT52.index("jawOpen")]
+    heard = batch.features[:, :80:FEATURES_PER_FRAME, :40].mean(2)
+    assert (heard - jaw)[batch.mask].abs().mean() < 0.06
+
+
+def test_windows_are_a_function_of_seed_and_step() -> None:
+    one, two = (sampler(Augmentation()) for _ in range(2))
+    two.draw(4, step=0)
+    assert torch.equal(one.draw(4, step=7).features, two.draw(4, step=7).features)
+    assert not torch.equal(one.draw(4, step=7).features, one.draw(4, step=8).features)
+
+
+def test_style_changes_are_shared_by_window_and_reference() -> None:
+    strong = Augmentation(**{**NONE.__dict__, "style_gain": 0.8})
+    batch = sampler(strong, frames=90, reference_frames=90).draw(24, step=0)
+    jaw = ARKIT52.index("jawOpen")
+    window, reference = batch.expression[:, :, jaw].mean(1), batch.reference[:, :, jaw].mean(1)
+    assert np.corrcoef(window, reference)[0, 1] > 0.9
+    assert window.std() > 0.05
+
+
+def test_gaze_is_never_a_target_and_mirror_is_an_involution() -> None:
+    batch = sampler(Augmentation()).draw(16, step=0)
+    assert (batch.expression[..., EYE_LOOK] == 0).all()
+    assert [MIRROR[i] for i in MIRROR] == list(range(52))
+
+
+def test_references_avoid_the_window_where_there_is_another_clip() -> None:
+    drawn = sampler(NONE, frames=90, reference_frames=90).draw(32, step=0)
+    same = (drawn.expression - drawn.reference).abs().amax((1, 2)) == 0
+    other_speaker_b = same.sum()  # only speaker b has a single clip
+    assert 0 < other_speaker_b < 32
+
+
+def test_interpolation_hits_frames_and_holds_the_ends() -> None:
+    x = torch.tensor([[0.0], [2.0], [4.0]])
+    times = torch.tensor([-1.0, 0.5, 2.0, 9.0])
+    assert interpolate(x, times)[:, 0].tolist() == [0.0, 1.0, 4.0, 4.0]
+
+
+def train(folder: Path, steps: int, **changes: object) -> Path:
+    values = {
+        "steps": steps, "batch_size": 4, "window": 40, "reference": 40, "warmup": 5,
+        "learning_rate": 3e-3, "ema": 0.9, "save_every": 5, "validate_every": 10,
+        "model": SMALL, "augmentation": NONE,
+    } | changes  # fmt: skip
+    config = ExpressionTraining(**values)  # type: ignore[arg-type]
+    sequences = [sequence("a", seed=0), sequence("b", seed=1)]
+    face = load_embedded_face()
+    return train_expression(config, sequences, sequences, face, folder, progress=lambda *_: None)
+
+
+@pytest.mark.slow
+def test_overfits_and_logs(tmp_path: Path) -> None:
+    model = load_expression_adapter(train(tmp_path, steps=250))
+    s = sequence("a", seed=0)
+    style = model.encode_style(s.expression[None])
+    frames = (len(s.expression) + 3) * FEATURES_PER_FRAME
+    predicted = model.predict(s.features[:frames], style, s.betas[None])
+    face = load_embedded_face()
+    a, b = (mouth_opening(face, x).numpy() for x in (predicted, s.expression))
+    assert np.corrcoef(a, b)[0, 1] > 0.95
+    assert 0.7 < a.std() / b.std() < 1.3
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert (tmp_path / "validation.jsonl").read_text().count("\n") == 25
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    config = {"model": ExpressionConfig(**{**SMALL.__dict__, "dropout": 0.2}), "save_every": 5}
+    whole = train(tmp_path / "whole", steps=40, **config)
+
+    from adamesh.training import expression
+
+    def stop(step: int, *_: object) -> None:
+        raise Killed
+
+    sequences = [sequence("a", seed=0), sequence("b", seed=1)]
+    settings = ExpressionTraining(
+        steps=40, batch_size=4, window=40, reference=40, warmup=5, learning_rate=3e-3, ema=0.9,
+        validate_every=10, augmentation=NONE, **config,
+    )  # fmt: skip
+    arguments = (settings, sequences, sequences, load_embedded_face(), tmp_path / "killed")
+    with pytest.raises(Killed):
+        expression.train_expression(*arguments, progress=stop)
+    resumed = expression.train_expression(*arguments, progress=lambda *_: None)
+    one, two = (load_expression_adapter(path) for path in (whole, resumed))
+    assert fingerprint(one) == fingerprint(two)
+
+
+def test_configs_refuse_what_nothing_reads(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("steps: 3\nlearning_rte: 1\n")
+    with pytest.raises(InputError, match="learning_rte"):
+        load_training_config(path)
+    path.write_text("steps: Ture\n")
+    with pytest.raises(InputError, match="steps"):
+        load_training_config(path)
+    path.write_text("model: {dim: 8, dmi: 3}\n")
+    with pytest.raises(InputError, match="dmi"):
+        load_training_config(path)
+
+
+def test_the_recipe_of_the_shipped_weights_loads() -> None:
+    root = Path(__file__).parent.parent
+    assert load_training_config(root / "configs" / "expression.yaml").steps > 1000

