@@ -1,5 +1,6 @@
 """Exports are read back by readers that share no code with the writers."""
 
+import itertools
 import json
 import struct
 import wave
@@ -11,7 +12,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
-from adamesh.export import FORMATS, export
+from adamesh.export import FORMATS, check_export, export
 from adamesh.faces import Face, load_embedded_face
 from adamesh.motion import ARKIT52, MotionClip
 
@@ -121,7 +122,8 @@ class Glb:
         bin_length, kind = struct.unpack_from("<I4s", data, 20 + json_length)
         assert kind == b"BIN\0"
         self.bin = data[28 + json_length :]
-        assert len(self.bin) == bin_length and bin_length % 4 == 0 and json_length % 4 == 0
+        assert len(self.bin) == bin_length
+        assert bin_length % 4 == json_length % 4 == 0
         mesh = self.json["meshes"][0]
         self.primitives = mesh["primitives"]
         self.target_names = mesh["extras"]["targetNames"]
@@ -282,7 +284,8 @@ def test_faces_with_more_influences_keep_the_strongest(tmp_path):
     export(performance(frames=1), tmp_path / "a.glb", face=face)
     for primitive in Glb(tmp_path / "a.glb").primitives:
         weights = Glb(tmp_path / "a.glb").read(primitive["attributes"]["WEIGHTS_0"])
-        assert np.allclose(weights.sum(axis=1), 1) and (weights[:, 0] > 0.9).all()
+        assert np.allclose(weights.sum(axis=1), 1)
+        assert (weights[:, 0] > 0.9).all()
 
 
 def test_unknown_suffix_is_refused_before_any_work(tmp_path):
@@ -293,7 +296,7 @@ def test_unknown_suffix_is_refused_before_any_work(tmp_path):
 
 
 def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
-    with pytest.raises(InputError, match="flame50.*arkit52"):
+    with pytest.raises(InputError, match=r"flame50.*arkit52"):
         export(performance(space="flame50"), tmp_path / "a.glb", face=small_face())
     assert list(tmp_path.iterdir()) == []
 
@@ -317,7 +320,7 @@ def test_sound_lies_beside_the_glb_and_nothing_is_replaced_unasked(tmp_path):
     assert written == [path, tmp_path / "talking.wav"]
     with wave.open(str(written[1])) as file:
         assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
-        pcm = np.frombuffer(file.readframes(16_000), "<i2") / 32767
+        pcm = np.frombuffer(file.readframes(16_000), "<i2") / 32768
     assert np.abs(pcm - np.clip(sound, -1, 1)).max() < 1e-4
 
     path.unlink()
@@ -326,6 +329,49 @@ def test_sound_lies_beside_the_glb_and_nothing_is_replaced_unasked(tmp_path):
     assert not path.exists()
     export(performance(), path, face=small_face(), audio=(sound, 16_000), force=True)
     assert path.exists()
+
+
+def test_checking_first_names_all_files(tmp_path):
+    path = tmp_path / "a.glb"
+    assert check_export(path) == [path]
+    assert check_export(path, sound=True) == [path, tmp_path / "a.wav"]
+    assert check_export(tmp_path / "a.mp4", sound=True) == [tmp_path / "a.mp4"]
+    with pytest.raises(InputError, match="folder"):
+        check_export(tmp_path / "none" / "a.glb")
+
+
+def test_video_shows_the_motion_with_its_sound(tmp_path):
+    pytest.importorskip("vtkmodules", reason="rendering is an extra")
+    av = pytest.importorskip("av")
+    face = embedded_face()
+    weights = np.zeros((10, 52))
+    weights[5:, ARKIT52.index("jawOpen")] = 1
+    away = np.tile([0.0, 0.0, -0.8], (10, 1))  # where a tracked person sits before the camera
+    clip = MotionClip("arkit52", 25, weights, transl=away)
+    tone = np.sin(np.arange(6400) * 0.2).astype(np.float32) * 0.5
+    done = []
+    path = tmp_path / "a.mp4"
+    export(
+        *(clip, path),
+        audio=(tone, 16_000),
+        fps=50,
+        face=face,
+        progress=lambda *counts: done.append(counts),
+    )
+    assert done == [(i, 20) for i in range(1, 21)]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    with av.open(str(path)) as video:
+        frames = [f.to_ndarray(format="rgb24").astype(int) for f in video.decode(video=0)]
+        assert float(video.streams.video[0].average_rate) == 50
+    with av.open(str(path)) as video:
+        sound = np.concatenate([f.to_ndarray()[0] for f in video.decode(audio=0)])
+        rate = video.streams.audio[0].rate
+    assert len(frames) == 20
+    assert len(sound) / rate == pytest.approx(0.4, abs=0.05)
+    assert sound.std() == pytest.approx(tone.std(), rel=0.1)
+    change = [np.abs(b - a).mean() for a, b in itertools.pairwise(frames)]
+    assert np.argmax(change) in (8, 9)  # the mouth opens with frame 10
+    assert frames[0].std() > 20  # a face, not an empty wall
 
 
 def test_npz_is_the_clip(tmp_path):

@@ -197,7 +197,7 @@ def alter_speech(features: Tensor, a: Augmentation, rng: np.random.Generator) ->
     n = mels.shape[-1]
     place = torch.arange(n, dtype=torch.float32)
     warped = place * float(np.exp(rng.uniform(-a.warp, a.warp)))
-    mels = interpolate(mels.permute(2, 0, 1), warped).permute(1, 2, 0)
+    mels = mels @ interpolate(torch.eye(n), warped).T
     slope, bend = rng.normal(0, a.tilt, 2)
     curve = slope * (place / n - 0.5) + bend * torch.cos(2 * torch.pi * place / n)
     mels = mels + curve + rng.uniform(-a.gain, a.gain)

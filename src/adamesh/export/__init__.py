@@ -16,7 +16,7 @@ from adamesh.motion import MotionClip
 if TYPE_CHECKING:
     from adamesh.faces import Face
 
-__all__ = ["FORMATS", "Sound", "export"]
+__all__ = ["FORMATS", "Sound", "check_export", "export"]
 
 Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
 Progress = Callable[[int, int], None]  # called with frames done and frames in all
@@ -73,21 +73,36 @@ def export(
         InputError: unknown suffix, a file exists already, or clip and face do not fit.
         MissingDependencyError: the format needs an extra that is not installed.
     """
+    outputs = check_export(path, force=force, sound=audio is not None)
+    clip = clip if fps is None else clip.resample(fps)
+    betas = clip.betas if betas is None else betas
+    FORMATS[outputs[0].suffix.lower()].write(_Job(clip, outputs[0], face, betas, audio, progress))
+    return outputs
+
+
+def check_export(
+    path: str | os.PathLike[str], *, force: bool = False, sound: bool = False
+) -> list[Path]:
+    """What `export` would write, checked before any work is done.
+
+    Args:
+        path: as for `export`.
+        force: files that exist may be replaced.
+        sound: the export will have sound.
+    Returns:
+        The files that `export` will write, `path` first.
+    Raises:
+        InputError: unknown suffix, a file exists already, or there is no such folder.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
-    chosen = FORMATS[suffix]
     outputs = [path]
-    if audio is not None and chosen.sound_suffix is not None:
-        outputs.append(path.with_suffix(chosen.sound_suffix))
-    for output in outputs:
-        check_output(output, force=force)
-
-    clip = clip if fps is None else clip.resample(fps)
-    betas = clip.betas if betas is None else betas
-    chosen.write(_Job(clip, path, face, betas, audio, progress))
-    return outputs
+    sound_suffix = FORMATS[suffix].sound_suffix
+    if sound and sound_suffix is not None:
+        outputs.append(path.with_suffix(sound_suffix))
+    return [check_output(output, force=force) for output in outputs]
 
 
 def _write_npz(job: _Job) -> None:
@@ -96,11 +111,12 @@ def _write_npz(job: _Job) -> None:
 
 def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
-    from adamesh.export.wav import write_wav
 
     write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
     if job.audio is not None:
-        write_wav(*job.audio, job.path.with_suffix(".wav"))
+        from adamesh.media.audio import write_wav
+
+        write_wav(job.path.with_suffix(".wav"), *job.audio)
 
 
 def _write_mp4(job: _Job) -> None:

@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 MAX_INFLUENCES = 4  # joints per vertex that every engine reads (JOINTS_0, WEIGHTS_0)
 ANIMATION_NAME = "performance"
 
-# Roughness of a material by a word in its name; the first that fits.
+# Roughness by material name: what is wet shines.
 ROUGHNESS = {
-    "cornea": 0.05,
-    "iris": 0.15,
-    "pupil": 0.15,
     "sclera": 0.15,
-    "eye": 0.15,
+    "iris": 0.1,
+    "pupil": 0.1,
     "teeth": 0.25,
+    "gums": 0.35,
     "tongue": 0.4,
-    "mouth": 0.4,
-    "lip": 0.45,
-    "lash": 0.8,
-    "brow": 0.8,
+    "lips": 0.45,
     "skin": 0.6,
+    "brows": 0.8,
+    "lashes": 0.8,
 }
 OTHER_ROUGHNESS = 0.6
 
@@ -215,14 +213,12 @@ def _material(
     mine = _linear(colors[surface.vertex])
     uniform = bool(np.ptp(mine, axis=0).max() < 1e-3)
     base = mine.mean(axis=0) if uniform else np.ones(3)
-    name = surface.name.lower()
-    roughness = next((r for word, r in ROUGHNESS.items() if word in name), OTHER_ROUGHNESS)
     material = gltf.Material(
         name=surface.name,
         pbrMetallicRoughness=gltf.PbrMetallicRoughness(
             baseColorFactor=[*np.clip(base, 0, 1).tolist(), 1.0],
             metallicFactor=0.0,
-            roughnessFactor=roughness,
+            roughnessFactor=ROUGHNESS.get(surface.name, OTHER_ROUGHNESS),
         ),
         doubleSided=True,  # lashes are single sheets, and the head is open below
         alphaMode=gltf.OPAQUE,

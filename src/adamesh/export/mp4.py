@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from adamesh.media.video import VideoWriter
-from adamesh.render.renderer import HeadRenderer
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.export.fitting import check_fit, full_betas, moving_joints
-from adamesh.files import atomic_output
+from adamesh.media.video import VideoWriter
 from adamesh.motion import MotionClip
+from adamesh.render.renderer import HeadRenderer
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -45,10 +44,9 @@ def write_mp4(
     """
     check_fit(clip, face)
     identity = full_betas(face, betas)
-    renderer = HeadRenderer(face, size=SIZE)
     with (
-        atomic_output(path) as temporary,
-        VideoWriter(temporary, fps=clip.fps, width=SIZE, height=SIZE, audio=audio) as video,
+        HeadRenderer(face, size=(SIZE, SIZE)) as renderer,
+        VideoWriter(path, fps=clip.fps, width=SIZE, height=SIZE, audio=audio) as video,
     ):
         for done, vertices in enumerate(_posed(clip, face, identity), start=1):
             video.write(renderer.render(vertices))
@@ -65,10 +63,13 @@ def _posed(
     def tensor(array: NDArray[np.floating]) -> torch.Tensor:
         return torch.tensor(array, dtype=like.dtype, device=like.device)
 
-    channels = {f"{joint}_pose": pose for joint, pose in moving_joints(clip).items()}
+    channels: dict[str, NDArray[np.floating]] = {
+        f"{joint}_pose": pose for joint, pose in moving_joints(clip).items()
+    }
     channels["expression"] = clip.expression
     if clip.transl is not None:
-        channels["transl"] = clip.transl
+        # Where the person sat does not matter to the picture, how they moved does.
+        channels["transl"] = clip.transl - np.median(clip.transl, axis=0)
     identity = tensor(betas[None])
     for start in range(0, clip.frames, CHUNK):
         part = {name: tensor(x[start : start + CHUNK]) for name, x in channels.items()}

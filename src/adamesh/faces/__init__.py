@@ -1,4 +1,4 @@
-"""Face models: one linear-blend-skinned forward for all of them, their files, and the embedded head."""
+"""Face models: one skinned forward for all of them, their files, and the embedded head."""
 
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face, FaceOutput, LandmarkBasis

@@ -1,4 +1,4 @@
-"""A face model: shape and expression directions over one mesh, joints, and linear blend skinning."""
+"""A face model: shape, expression and joints over one mesh, posed by linear blend skinning."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -57,8 +57,8 @@ class LandmarkBasis:
 class Face(nn.Module):
     """Any face that is posed by shape, expression, joints and linear blend skinning.
 
-    Everything is a buffer, so `.to()` moves and casts all of it. Lengths are metres, +Y is up, +Z out of
-    the face, +X to the subject's left.
+    Everything is a buffer, so `.to()` moves and casts all of it. Lengths are metres, +Y is up, +Z
+    out of the face, +X to the subject's left.
 
     Args:
         name: which face this is, for messages and files.
@@ -81,8 +81,8 @@ class Face(nn.Module):
         regions: named sets of vertices, int64.
         landmark_triangles: [478] int64 triangle of each landmark, -1 where unknown.
         landmark_barycentric: [478, 3] place in that triangle.
-        posedirs: [V, 3, 9 (J - 1)] correctives, metres per entry of (R - I) of every joint but the root,
-            row by row; None for a face without.
+        posedirs: [V, 3, 9 (J - 1)] correctives, metres per entry of (R - I) of every joint but the
+            root, row by row; None for a face without.
 
     Raises:
         InputError: a shape does not fit the others.
@@ -200,19 +200,22 @@ class Face(nn.Module):
         global_orient: Tensor | None = None,
         transl: Tensor | None = None,
     ) -> FaceOutput:
-        """Poses the face. What is None is zero; with nothing given, B is 1 and the template comes out.
+        """Poses the face. What is None is zero; with nothing given, B is 1 and the template comes
+        out.
 
         Args:
-            betas: [B, K] or [1, K] identity, in standard deviations.
+            betas: [B, K] identity, in standard deviations. Of this as of all others, [1, ...]
+                serves the whole batch.
             expression: [B, E].
-            neck_pose, head_pose, jaw_pose, leye_pose, reye_pose: [B, 3] axis-angle about the joint of
-                that name, radians, in the frame of the joint's parent.
+            neck_pose, head_pose, jaw_pose, leye_pose, reye_pose: [B, 3] axis-angle about the joint
+                of that name, radians, in the frame of the joint's parent.
             global_orient: [B, 3] axis-angle about the root joint.
             transl: [B, 3] metres, added last.
         Returns:
             Posed vertices and joints.
         Raises:
-            InputError: a shape is wrong, or a pose is given for a joint that this face does not have.
+            InputError: a shape is wrong, or a pose is given for a joint that this face does not
+                have.
         """
         poses = {
             "global_orient": global_orient,
@@ -224,10 +227,11 @@ class Face(nn.Module):
         }
         widths = {"betas": self.n_betas, "expression": self.n_expression, "transl": 3}
         given = {"betas": betas, "expression": expression, "transl": transl, **poses}
-        B = max((len(value) for value in given.values() if value is not None), default=1)
+        sizes = [len(value) for value in given.values() if value is not None and value.ndim == 2]
+        B = max(sizes, default=1)
         for key, value in given.items():
             width = widths.get(key, 3)
-            if value is not None and (value.ndim != 2 or value.shape not in ((B, width), (1, width))):
+            if value is not None and tuple(value.shape) not in ((B, width), (1, width)):
                 raise InputError(
                     f"{key} must have shape [{B}, {width}] for face '{self.name}', "
                     f"got {list(value.shape)}"
@@ -250,7 +254,9 @@ class Face(nn.Module):
             )
             if self.posedirs is not None:
                 identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-                vertices = vertices + _blend(self.posedirs, (rotations[:, 1:] - identity).flatten(1))
+                vertices = vertices + _blend(
+                    self.posedirs, (rotations[:, 1:] - identity).flatten(1)
+                )
             turned, moved = joint_transforms(rotations, joints, self.joint_parents)
             vertices = skin(vertices, self.skin_weights, turned, moved)
             joints = (turned @ joints[..., None])[..., 0] + moved
@@ -294,16 +300,15 @@ class Face(nn.Module):
         )
 
     def _at_landmarks(self, values: Tensor) -> Tensor:
-        """Values per vertex [V, ...] -> per landmark [478, ...]; unknown landmarks give anything."""
+        """Values per vertex [V, ...] -> per landmark [478, ...]; unknown landmarks give
+        anything."""
         corners = values[self.triangles[self.landmark_triangles]]  # [478, 3, ...]
         weights = self.landmark_barycentric.to(values.dtype)
         return (corners * weights.view(N_LANDMARKS, 3, *[1] * (values.ndim - 1))).sum(dim=1)
 
     def tensors(self) -> dict[str, Tensor]:
         """All buffers but the regions, by the name of their constructor argument."""
-        return {
-            key: value for key, value in self.named_buffers() if not key.startswith("region_")
-        }
+        return {key: value for key, value in self.named_buffers() if not key.startswith("region_")}
 
     def attributes(self) -> dict[str, Any]:
         """What is not a tensor, by the name of its constructor argument."""

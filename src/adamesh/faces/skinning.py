@@ -7,9 +7,9 @@ from torch import Tensor
 def rotation_matrices(axis_angle: Tensor) -> Tensor:
     """Rodrigues' formula, with finite derivatives everywhere, zero included.
 
-    R = I + (sin a / a) K + ((1 - cos a) / a^2) K^2, where a is the angle and K the cross-product matrix
-    of the axis-angle vector. Near zero both factors are taken from their series, since the derivative
-    of the angle itself does not exist there.
+    R = I + (sin a / a) K + ((1 - cos a) / a^2) K^2, where a is the angle and K the cross-product
+    matrix of the axis-angle vector. Near zero both factors are taken from their series, since the
+    derivative of the angle itself does not exist there.
 
     Args:
         axis_angle: [..., 3] radians.
@@ -27,7 +27,9 @@ def rotation_matrices(axis_angle: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return identity + by_sine[..., None, None] * cross + by_cosine[..., None, None] * (cross @ cross)
+    return (
+        identity + by_sine[..., None, None] * cross + by_cosine[..., None, None] * (cross @ cross)
+    )
 
 
 def joint_transforms(
@@ -69,7 +71,9 @@ def skin(vertices: Tensor, weights: Tensor, rotations: Tensor, translations: Ten
         [B, V, 3]
     """
     blended = torch.einsum("vj,bjkl->bvkl", weights, rotations)
-    return (blended @ vertices[..., None])[..., 0] + torch.einsum("vj,bjk->bvk", weights, translations)
+    return (blended @ vertices[..., None])[..., 0] + torch.einsum(
+        "vj,bjk->bvk", weights, translations
+    )
 
 
 def _apply(rotation: Tensor, point: Tensor) -> Tensor:

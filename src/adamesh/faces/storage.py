@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,6 +13,7 @@ from adamesh.faces.face import Face
 from adamesh.files import atomic_output, check_input
 
 _FORMAT = "adamesh-face-1"
+_HEADER = "adamesh"
 _REGION = "region."
 _DIRECTIONS = ("shapedirs", "expressiondirs", "posedirs")
 _INDICES = ("triangles", "uv_triangles", "triangle_material", "landmark_triangles")
@@ -29,8 +31,8 @@ def save_face(
     Args:
         face: what to write.
         path: safetensors file; replaced if it exists.
-        directions_dtype: type of shape, expression and pose directions. float16 halves the file; its
-            rounding is below 0.02 mm for displacements of 3 cm.
+        directions_dtype: type of shape, expression and pose directions. float16 halves the file;
+            its rounding is below 0.02 mm for displacements of 3 cm.
         notes: text about origin and licence, kept in the file's header.
     """
     tensors = {}
@@ -41,7 +43,9 @@ def save_face(
         tensors[_REGION + region] = ids.to(torch.int32)
     # The order of the regions is not kept by safetensors, which sorts by name.
     attributes = face.attributes() | {"region_names": face.region_names}
-    metadata = {"format": _FORMAT, "face": json.dumps(attributes), **(notes or {})}
+    # One entry only: safetensors writes several in random order, and files should be reproducible.
+    header = {"format": _FORMAT, "face": attributes, "notes": notes or {}}
+    metadata = {_HEADER: json.dumps(header, sort_keys=True)}
     with atomic_output(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -58,18 +62,18 @@ def load_face(path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
     path = check_input(path, "face model")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
     except SafetensorError as error:
         raise InputError(f"face model '{path}' is not a safetensors file ({error})") from error
-    if metadata.get("format") != _FORMAT:
+    if header.get("format") != _FORMAT:
         raise InputError(
             f"'{path}' is not a face model of this program: its format is "
-            f"{metadata.get('format')!r}, expected {_FORMAT!r}"
+            f"{header.get('format')!r}, expected {_FORMAT!r}"
         )
-    attributes = {
+    attributes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
-        for key, value in json.loads(metadata["face"]).items()
+        for key, value in header["face"].items()
     }
     tensors = {
         key: value.to(dtype if value.is_floating_point() else torch.int64)

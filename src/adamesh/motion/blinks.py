@@ -187,6 +187,8 @@ def sample_blinks(
         opening = (1 - CLOSING_SHARE) * duration / visible
         # The peak falls on a frame: between two frames at 25 fps it would be seen half closed.
         peak = np.ceil((onset + closing) * fps) / fps
+        if peak + opening > n_frames / fps:  # no motion ends in the middle of a blink
+            break
         first = max(0, int((peak - closing - 5 * EYE_LAG_S) * fps))
         frames = np.arange(first, min(n_frames, int((peak + opening + 5 * EYE_LAG_S) * fps) + 2))
         since = frames[:, None] / fps - peak - lag

@@ -2,7 +2,9 @@
 
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -198,12 +200,11 @@ class MotionClip:
         """
         path = check_input(path, "motion clip")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             header = json.loads(str(arrays.pop("header")))
             known = header["format"] == FORMAT
-        # What numpy, zipfile, zlib and json say of a foreign or cut file differs from case to case.
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise InputError(
                 f"'{path}' is not a motion clip of AdaMesh, or it is damaged; "
                 "make one with `adamesh track` or `adamesh animate`"
@@ -229,6 +230,22 @@ class MotionClip:
             )
         except (InputError, KeyError, TypeError) as error:
             raise InputError(f"motion clip '{path}' is damaged: {error}") from error
+
+
+# What numpy, zipfile, zlib and json say of foreign, cut and flipped files.
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def _checked(name: str, array: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:

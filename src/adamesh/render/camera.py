@@ -12,13 +12,12 @@ Float = NDArray[np.float64]
 class Camera:
     """Where the camera stands and what it sees.
 
-    In its own frame the camera sits at the origin and looks along -Z, with +Y up and +X to the right. A
-    point P of the world lies at Q = R P + t there, and is seen at
+    In its own frame the camera sits at the origin and looks along -Z, with +Y up and +X to the
+    right. A point P of the world lies at Q = R P + t there, and is seen at
 
         u = cx + f Qx / -Qz,    v = cy - f Qy / -Qz
 
-    pixels from the top left corner of the image, v downwards: the centre of the top left pixel is at
-    (0.5, 0.5).
+    pixels, v downwards; (0, 0) is the centre of the top left pixel.
 
     Attributes:
         size: (width, height) of the image, pixels.
@@ -66,7 +65,7 @@ class Camera:
     @property
     def principal_point(self) -> tuple[float, float]:
         """(cx, cy), pixels."""
-        return self.centre or (self.size[0] / 2, self.size[1] / 2)
+        return self.centre or ((self.size[0] - 1) / 2, (self.size[1] - 1) / 2)
 
     def to_camera(self, points: ArrayLike) -> Float:
         """[..., 3] world -> [..., 3] the camera's frame, metres."""

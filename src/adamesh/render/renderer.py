@@ -27,15 +27,15 @@ _SHINE = {
 }
 _SKIN_SHINE = (0.10, 14.0)
 
-# Direction from the face in the camera's frame, sRGB colour, strength: a key light, a softer one from the
-# other side, one from above behind for the contour, and one from the camera.
+# Direction from the face in the camera's frame, sRGB colour, strength: a key light, a softer one
+# from the other side, one from above behind for the contour, and one from the camera.
 _LIGHTS = (
-    ((-0.6, 0.7, 1.0), (1.0, 0.97, 0.92), 0.62),
-    ((0.9, 0.1, 0.7), (0.90, 0.95, 1.0), 0.30),
-    ((0.2, 0.9, -0.8), (1.0, 1.0, 1.0), 0.35),
-    ((0.0, -0.1, 1.0), (1.0, 0.98, 0.96), 0.22),
+    ((-0.6, 0.7, 1.0), (1.0, 0.97, 0.93), 0.52),
+    ((0.9, 0.1, 0.7), (0.92, 0.96, 1.0), 0.30),
+    ((0.3, 0.9, -0.9), (1.0, 1.0, 1.0), 0.30),
+    ((0.0, -0.1, 1.0), (1.0, 0.98, 0.96), 0.20),
 )
-_AMBIENT = 0.16
+_AMBIENT = 0.30
 
 BACKGROUND = (0.86, 0.88, 0.90)
 
@@ -46,9 +46,11 @@ class HeadRenderer:
     Args:
         face: what to draw: its triangles, colours and materials.
         size: (width, height), pixels.
-        camera: intrinsics and place; None looks at the face from the front. Its size must be `size`.
+        camera: intrinsics and place; None looks at the face from the front. Its size must be
+            `size`.
         background: sRGB 0..1.
-        colors: [V, 3] sRGB 0..1 in place of the face's own, for error maps and other people's looks.
+        colors: [V, 3] sRGB 0..1 in place of the face's own, for error maps and other people's
+            looks.
 
     Raises:
         MissingDependencyError: VTK is not installed.
@@ -86,7 +88,6 @@ class HeadRenderer:
 
         self._renderer = vtk.vtkRenderer()
         self._renderer.SetBackground(*background)
-        self._renderer.SetAmbient(_AMBIENT, _AMBIENT, _AMBIENT)
         self._renderer.AutomaticLightCreationOff()
         for direction, color, strength in _LIGHTS:
             light = vtk.vtkLight()
@@ -122,7 +123,8 @@ class HeadRenderer:
             look = actor.GetProperty()
             share, sharpness = _SHINE.get(name, _SKIN_SHINE)
             look.SetInterpolationToPhong()
-            look.SetAmbient(1.0)
+            look.SetAmbient(_AMBIENT)
+            look.SetDiffuse(1.0)
             look.SetSpecular(share)
             look.SetSpecularPower(sharpness)
             self._renderer.AddActor(actor)
@@ -157,7 +159,7 @@ class HeadRenderer:
         view.SetViewUp(*camera.rotation[1])
         view.SetViewAngle(float(np.degrees(2 * np.arctan(height / (2 * camera.focal)))))
         cx, cy = camera.principal_point
-        view.SetWindowCenter(1 - 2 * cx / width, 2 * cy / height - 1)
+        view.SetWindowCenter(1 - (2 * cx + 1) / width, (2 * cy + 1) / height - 1)
 
     def render(self, vertices: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Draws the face.
@@ -227,20 +229,14 @@ def _vtk() -> Any:
     """The parts of VTK used here, imported when first needed."""
     try:
         import vtkmodules.vtkRenderingOpenGL2  # noqa: F401, registers the OpenGL implementations
+        from vtkmodules import vtkCommonCore, vtkCommonDataModel, vtkRenderingCore
         from vtkmodules.util import numpy_support
-        from vtkmodules.vtkCommonCore import vtkLogger, vtkPoints
-        from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-        from vtkmodules.vtkRenderingCore import (
-            vtkActor,
-            vtkLight,
-            vtkPolyDataMapper,
-            vtkRenderer,
-            vtkRenderWindow,
-            vtkWindowToImageFilter,
-        )
     except ImportError as error:
         raise MissingDependencyError("pyvista", "rendering", "render") from error
-    return SimpleNamespace(**locals(), **vars(numpy_support))
+    names: dict[str, Any] = {}
+    for module in (vtkCommonCore, vtkCommonDataModel, vtkRenderingCore, numpy_support):
+        names |= vars(module)
+    return SimpleNamespace(**names)
 
 
 @contextlib.contextmanager
@@ -262,9 +258,10 @@ def _window(vtk: Any, size: tuple[int, int]) -> Any:
         window.SetOffScreenRendering(1)
         window.SetMultiSamples(4)
         window.SetSize(*size)
-        if not window.SupportsOpenGL():
+        window.Initialize()
+        if not window.GetGenericContext():  # rendering would end the process
             raise AdaMeshError(
-                "rendering needs OpenGL and none was found: install libegl1 and libgl1-mesa-dri "
-                "(Debian, Ubuntu), or set DISPLAY"
+                "rendering needs OpenGL and none was found: install libegl1, libgl1, libegl-mesa0 "
+                "and libgl1-mesa-dri (Debian, Ubuntu)"
             )
     return window

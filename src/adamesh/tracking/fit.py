@@ -5,9 +5,9 @@ it has rotation zero. With the rigid motion (R, t), a point P of the face lies a
 
     u = cx + f Qx / -Qz        v = cy - f Qy / -Qz        (pixels, v downwards)
 
-All residuals are divided by the clip's inter-ocular distance in pixels, which makes every prior free of
-resolution. The cost is a sum over frames and landmarks of w |residual|^2, with w from the landmark's kind
-times a robust weight, plus the priors of `FitOptions`. It is minimised by alternation, each step in closed
+All residuals are in units of the landmark noise, a share of the clip's inter-ocular distance, which makes
+every prior free of resolution. The cost is a sum over frames of the weighted mean over landmarks of
+|residual|^2, with weights from the landmark's kind times a robust one, plus the priors of `FitOptions`. It is minimised by alternation, each step in closed
 form or a bounded coordinate descent, batched over frames:
 
     pose        Gauss-Newton on a twist (6 unknowns a frame)
@@ -30,23 +30,23 @@ from adamesh.tracking import landmarker as lm
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Priors; residuals are in units of the inter-ocular distance."""
+    """Priors, each per frame and in units of the squared landmark noise."""
 
     # Candidates for focal length / larger image side; the one that fits best is taken.
     focal_ratios: tuple[float, ...] = (0.9, 1.4, 2.2, 4.0)
     identity_frames: int = 40  # frames, evenly spread, that identity is fitted on
     identity_rounds: int = 12
     frame_rounds: int = 3
-    betas_ridge: float = 2e-3  # on betas^2, per frame of the subset
-    offset_sigma: float = 0.02  # m, ridge of the landmark offsets relative to `noise`
-    noise: float = 0.02  # landmark noise, in inter-ocular distances
-    expression_ridge: float = 6e-3
-    expression_sparsity: float = 6e-3
-    asymmetry_ridge: float = 1e-2  # on the difference of a left and a right action
-    smoothness: float = 2e-2  # on squared frame-to-frame differences, at 25 fps
-    blink_smoothness: float = 1e-3  # blinks last 3 to 8 frames and must stay sharp
+    noise: float = 0.01  # of a landmark, in inter-ocular distances; sets the scale of all priors
+    betas_ridge: float = 0.3
+    offset_sigma: float = 0.0015  # m, of a landmark's place on a face around the average place
+    expression_ridge: float = 0.05
+    expression_sparsity: float = 0.05
+    asymmetry_ridge: float = 0.2  # on the difference of a left and a right action
+    smoothness: float = 0.3  # on squared frame-to-frame differences, at 25 fps
+    blink_smoothness: float = 0.02  # blinks last 3 to 8 frames and must stay sharp
     pose_smoothness: float = 1.0  # Whittaker's lambda on second differences of the pose
-    huber: float = 0.04  # robust weight falls beyond this residual
+    huber: float = 4.0  # robust weight falls beyond this residual, in units of `noise`
 
 
 # Actions that landmarks cannot show: out of the fit, and zero.
@@ -205,7 +205,7 @@ class _Problem:
         self.camera = camera
         self.seen = seen
         self.target = seen[:, fitter.ids, :2]
-        self.unit = unit
+        self.unit = unit * self.o.noise  # pixels
         self.smoothness = smoothness
         self.betas = torch.zeros(fitter.shapedirs.shape[-1])
         self.offsets = torch.zeros_like(fitter.template)
@@ -296,7 +296,7 @@ class _Problem:
         f, o = self.f, self.o
         chunks = [self._expression_system(s) for s in torch.arange(len(self.seen)).split(256)]
         normal = torch.cat([c[0] for c in chunks]) + f.prior
-        gradient = torch.cat([c[1] for c in chunks]) - o.expression_sparsity * 0.5
+        gradient = torch.cat([c[1] for c in chunks]) - o.expression_sparsity / 2
         coupling = torch.where(f.blinks, o.blink_smoothness, o.smoothness) * self.smoothness
         x = self.expression[:, f.free]
         diagonal = torch.diagonal(normal, dim1=1, dim2=2)
@@ -338,15 +338,14 @@ class _Problem:
         r = residual * weight.sqrt()[..., None]
         normal_l = torch.einsum("tlai,tlaj->lij", d_q, d_q)  # [L, 3, 3]
         gradient_l = torch.einsum("tlai,tla->li", d_q, r)
-        frames = len(self.seen)
         normal = torch.einsum("lik,lij,ljm->km", f.shapedirs, normal_l, f.shapedirs)
         gradient = torch.einsum("lik,li->k", f.shapedirs, gradient_l)
-        ridge = o.betas_ridge * o.betas_ridge**0 * frames * 1e-1 * torch.eye(len(self.betas))
+        ridge = o.betas_ridge * torch.eye(len(self.betas))
         step = torch.linalg.solve(normal + ridge, gradient - ridge @ self.betas)
         self.betas = self.betas + step
         # With the new betas, what is left at each landmark.
         gradient_l = gradient_l - torch.einsum("lij,ljk,k->li", normal_l, f.shapedirs, step)
-        strength = frames * f.weights / f.weights.sum() * (o.noise / o.offset_sigma) ** 2 * 10
+        strength = f.weights / f.weights.sum() / o.offset_sigma**2
         ridge_l = strength[:, None, None] * torch.eye(3)
         self.offsets = self.offsets + torch.linalg.solve(
             normal_l + ridge_l, gradient_l - strength[:, None] * self.offsets
@@ -387,15 +386,15 @@ class _Problem:
             self.translation = _whittaker(self.translation, strength)
 
     def residual(self) -> Tensor:
-        """[T] mean landmark distance without the face oval."""
+        """[T] mean landmark distance without the face oval, in inter-ocular distances of the clip."""
         _, residual, _ = self._placed()
-        return residual[:, self.f.no_oval].norm(dim=-1).mean(1)
+        return self.o.noise * residual[:, self.f.no_oval].norm(dim=-1).mean(1)
 
     def result(self) -> FaceFit:
         fitted = self.seen[..., :2].clone()
         q, _, _ = self._placed()
         fitted[:, self.f.ids] = self.camera.project(q)
-        scale = self.unit / torch.from_numpy(lm.interocular_distance(self.seen.numpy())).float()
+        scale = self.unit / self.o.noise / torch.from_numpy(lm.interocular_distance(self.seen.numpy())).float()
         return FaceFit(
             betas=self.betas.numpy(),
             expression=self.expression.clamp(0, 1).numpy(),

@@ -9,7 +9,6 @@ pixel; z has the same scale, zero near the middle of the head, smaller is nearer
 come from: `assets/FACEMESH_NOTICE.txt`; how: `tools/build_landmarker.py`.
 """
 
-import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,7 +141,7 @@ class FaceLandmarker:
     def detect(self, image: np.ndarray) -> list[DetectedFace]:
         """The faces of a photograph, the largest first.
 
-        Faces down to 9 % of the longer side are found, down to 4.5 % where there are no larger ones.
+        Faces down to 9 % of the longer side are found; if there are none, down to 4.5 %.
 
         Args:
             image: uint8 RGB [H, W, 3].
@@ -254,14 +253,6 @@ def _quarters(height: int, width: int) -> list[Region]:
     return [Region(x, y, side) for y in centres(height) for x in centres(width)]
 
 
-@functools.cache
-def _unit_grid(size: int) -> torch.Tensor:
-    """[size * size, 3] rows (u, v, 1): the pixels of a crop in fractions of its side."""
-    k = torch.arange(size) / size
-    v, u = torch.meshgrid(k, k, indexing="ij")
-    return torch.stack([u, v, torch.ones_like(u)], -1).reshape(-1, 3)
-
-
 def _crop(image: np.ndarray, region: Region, size: int, padding: str) -> np.ndarray:
     """A region of an image at size x size pixels, bilinear, not smoothed: float32 [3, size, size].
 
@@ -275,19 +266,22 @@ def _crop(image: np.ndarray, region: Region, size: int, padding: str) -> np.ndar
     last = np.array(image.shape[1::-1]) - 1
     low = np.clip(np.floor(corners.min(0)), 0, np.maximum(last - 1, 0)).astype(int)
     high = np.clip(np.ceil(corners.max(0)), np.minimum(low + 1, last), last).astype(int)
-    patch = torch.from_numpy(image[low[1] : high[1] + 1, low[0] : high[0] + 1])
-    transform = np.vstack([region.axes.T, region.origin - low]) * POSITION_STEPS
-    positions = (_unit_grid(size) @ torch.from_numpy(transform.astype(np.float32))).round_()
-    # grid_sample's coordinates, in which the patch reaches from -1 to 1
-    scale = 2 / (np.maximum(high - low, 1) * POSITION_STEPS)
-    grid = positions.mul_(torch.from_numpy(scale.astype(np.float32))).sub_(1)
+    patch = image[low[1] : high[1] + 1, low[0] : high[0] + 1].transpose(2, 0, 1)
+    k = np.arange(size) / size
+    grid = np.empty((size, size, 2), np.float32)
+    for axis, (right, down) in enumerate(region.axes):
+        start = region.origin[axis] - low[axis]
+        positions = np.rint((start + right * k + down * k[:, None]) * POSITION_STEPS)
+        # grid_sample's coordinates, in which the patch reaches from -1 to 1
+        grid[..., axis] = positions * (2 / (max(high[axis] - low[axis], 1) * POSITION_STEPS)) - 1
+    # Only here: torch's other operations start threads, which costs more than it gains.
     crop = torch.nn.functional.grid_sample(
-        patch.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format),
-        grid.reshape(1, size, size, 2),
+        torch.from_numpy(np.ascontiguousarray(patch, np.float32))[None],
+        torch.from_numpy(grid)[None],
         padding_mode=padding,
         align_corners=True,
     )
-    return crop[0].add_(0.5 + TIE).floor_().numpy()
+    return np.floor(crop[0].numpy() + np.float32(0.5 + TIE))
 
 
 def _merge(points: np.ndarray, scores: np.ndarray) -> list[DetectedFace]:

@@ -1,0 +1,41 @@
+# make demo   set up and make a talking head from the packaged sample, in demo/
+# make test   set up and run all tests
+# make lint   set up, then ruff and mypy
+# make venv   set up only: .venv with the package, editable, and the tools of development
+
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint venv gl
+
+demo: $(READY) gl
+	$(BIN)/adamesh demo -o demo
+
+test: $(READY) gl
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+venv: $(READY)
+
+# The stamp is made last: where a set-up was cut off there is none, and the next make goes on.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+# Rendering draws with OpenGL through EGL. Where that is missing and Debian packages can be installed,
+# they are; elsewhere the renderer says what it needs.
+GL_PACKAGES := libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri
+gl:
+	@if $(PYTHON) -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2>/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then echo "No libEGL here: mp4 export needs it."; \
+	elif [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(GL_PACKAGES); \
+	elif sudo -n true 2>/dev/null; then \
+		sudo apt-get update -qq && sudo apt-get install -y -qq --no-install-recommends $(GL_PACKAGES); \
+	else echo "No libEGL here: mp4 export needs it (apt-get install $(GL_PACKAGES))."; fi

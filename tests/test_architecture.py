@@ -1,0 +1,116 @@
+"""Imports point one way, and a light command stays light."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import adamesh
+
+PACKAGE = Path(adamesh.__file__).parent
+
+# Each module may import from its own layer and from those above it.
+LAYERS = (
+    {"errors", "rates", "files"},
+    {"motion", "faces", "audio", "media", "nn"},
+    {"models", "metrics", "tracking", "render"},
+    {"checkpoints", "data"},
+    {"training", "pipeline"},
+    {"export"},
+    {"cli"},
+)
+# Beyond the layers: what must not import what.
+FORBIDDEN = {
+    ("metrics", "models"),
+    ("training", "pipeline"),
+    ("pipeline", "training"),
+    *((base, other) for base in ("errors", "rates") for other in ("errors", "rates", "files")),
+    *(("nn", domain) for domain in ("motion", "faces", "audio", "media")),
+}
+# Seconds to import, and not needed for --help.
+HEAVY = {"torch", "av", "onnxruntime", "pyvista", "vtkmodules", "scipy", "soxr", "pygltflib"}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level parts of adamesh that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            # `from adamesh import motion` imports a part, `from adamesh import __version__` does
+            # not.
+            names = (
+                [f"adamesh.{alias.name}" for alias in node.names]
+                if node.module == "adamesh"
+                else [node.module or ""]
+            )
+        else:
+            continue
+        parts = [name.split(".") for name in names]
+        found |= {part[1] for part in parts if part[0] == "adamesh" and len(part) > 1}
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    """Every part of the package, and the parts it imports."""
+    edges: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        relative = path.relative_to(PACKAGE)
+        if relative == Path("__init__.py"):
+            continue  # the public face: it may name everything
+        part = relative.parts[0].removesuffix(".py")
+        edges.setdefault(part, set()).update(imported(path) - {part})
+    known = set(edges)
+    return {part: targets & known for part, targets in edges.items()}
+
+
+def test_imports_point_one_way():
+    layer = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
+    edges = graph()
+    assert set(edges) - {"__main__"} <= set(layer), "give the new part a place in LAYERS"
+    wrong = [
+        f"{part} imports {target}"
+        for part, targets in edges.items()
+        for target in targets
+        if part != "__main__" and (layer[target] > layer[part] or (part, target) in FORBIDDEN)
+    ]
+    assert not wrong
+
+
+def test_there_are_no_circles():
+    list(TopologicalSorter(graph()).static_order())
+
+
+def test_nobody_imports_the_command_line():
+    importers = {part for part, targets in graph().items() if "cli" in targets}
+    assert importers <= {"__main__"}
+
+
+def test_the_graph_sees_imports(tmp_path):
+    """The test of the test: each way to write an import is found."""
+    source = tmp_path / "part.py"
+    source.write_text(
+        "import adamesh.errors\n"
+        "from adamesh.motion.clip import MotionClip\n"
+        "from adamesh import faces, __version__\n"
+        "import numpy.adamesh\n"
+        "def late():\n    from adamesh.render import renderer\n"
+    )
+    assert imported(source) == {"errors", "motion", "faces", "__version__", "render"}
+
+
+def loaded_by(module: str) -> set[str]:
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_is_light():
+    assert not loaded_by("adamesh") & HEAVY
+
+
+def test_importing_the_command_line_is_light():
+    assert not loaded_by("adamesh.cli") & HEAVY
