@@ -66,9 +66,7 @@ def test_chunks_give_what_the_whole_gives(model: ExpressionAdapter, sizes: list[
     torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=1e-5)
 
 
-def test_predict_equals_one_pass(
-    model: ExpressionAdapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predict_equals_one_pass(model: ExpressionAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
     features, style, betas = inputs(24)
     monkeypatch.setattr("adamesh.models.expression.FRAMES_AT_ONCE", 7)
     expected = model.denormalize(model(features, style, betas).after[0, CONFIG.lookahead :])
@@ -145,9 +143,18 @@ def test_log_mel_finds_a_tone_and_keeps_the_clock() -> None:
     tone = torch.where(t >= 0.5, 0.3 * torch.sin(2 * torch.pi * 1000 * t), 0.0)[None]
     features = logmel.log_mel(tone)[0].view(50, 2, logmel.N_MELS)
     loud = features[40, 0].argmax()
-    edges = 700 * (10 ** (torch.linspace(
-        2595 * torch.log10(torch.tensor(1 + 60 / 700)),
-        2595 * torch.log10(torch.tensor(1 + 7600 / 700)), 66) / 2595) - 1)
+    edges = 700 * (
+        10
+        ** (
+            torch.linspace(
+                2595 * torch.log10(torch.tensor(1 + 60 / 700)),
+                2595 * torch.log10(torch.tensor(1 + 7600 / 700)),
+                66,
+            )
+            / 2595
+        )
+        - 1
+    )
     assert edges[loud] < 1000 < edges[loud + 2]
     energy = features.flatten(1).mean(1)
     assert (energy[:24] == energy[0]).all(), "silence before the onset"
@@ -166,5 +173,8 @@ def test_gain_is_an_offset_in_log_mel() -> None:
     samples = 0.1 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
     change = logmel.log_mel(samples * 10) - logmel.log_mel(samples)
     torch.testing.assert_close(
-        change, torch.full_like(change, torch.log(torch.tensor(100.0)).item() / 8), atol=5e-3, rtol=0
+        change,
+        torch.full_like(change, torch.log(torch.tensor(100.0)).item() / 8),
+        atol=5e-3,
+        rtol=0,
     )

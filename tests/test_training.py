@@ -54,7 +54,7 @@ def sampler(augmentation: Augmentation, **changes: int) -> WindowSampler:
 def test_windows_keep_speech_and_motion_together() -> None:
     batch = sampler(NONE).draw(16, step=0)
     jaw = batch.expression[:, :, ARKIT52.index("jawOpen")]
-    heard = batch.features[:, : 80 : FEATURES_PER_FRAME, :40].mean(2)
+    heard = batch.features[:, :80:FEATURES_PER_FRAME, :40].mean(2)
     error = (heard - jaw)[batch.mask].abs()
     assert error.mean() < 0.05
     shifted = (heard[:, 6:] - jaw[:, :-6]).abs().mean()
@@ -132,7 +132,7 @@ def test_overfits_and_logs(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> None:
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     config = {"model": ExpressionConfig(**{**SMALL.__dict__, "dropout": 0.2}), "save_every": 5}
@@ -140,8 +140,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> N
 
     from adamesh.training import expression
 
-    def stop(step: int, *_: object) -> None:
-        raise Killed
+    def stop(*_: object) -> None:
+        raise KilledError
 
     sequences = [sequence("a", seed=0), sequence("b", seed=1)]
     settings = ExpressionTraining(
@@ -149,7 +149,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> N
         validate_every=10, augmentation=NONE, **config,
     )  # fmt: skip
     arguments = (settings, sequences, sequences, load_embedded_face(), tmp_path / "killed")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         expression.train_expression(*arguments, progress=stop)
     resumed = expression.train_expression(*arguments, progress=lambda *_: None)
     one, two = (load_expression_adapter(path) for path in (whole, resumed))

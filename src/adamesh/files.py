@@ -55,7 +55,9 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(prefix=".adamesh-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror}; choose another folder") from error
+        raise InputError(
+            f"cannot write '{path}': {error.strerror}; choose another folder"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -54,7 +54,9 @@ def log_mel(samples: Tensor) -> Tensor:
     framed = F.pad(samples, (LOOKAHEAD, missing + LOOKAHEAD)).unfold(1, WINDOW, HOP)
     window = torch.hann_window(WINDOW, periodic=False, dtype=samples.dtype, device=samples.device)
     mels = []
-    for part in framed.split(HOPS_AT_ONCE, dim=1):  # windows overlap: an hour at once takes gigabytes
+    for part in framed.split(
+        HOPS_AT_ONCE, dim=1
+    ):  # windows overlap: an hour at once takes gigabytes
         power = torch.fft.rfft(part * window, n=N_FFT).abs().square()
         mels.append(torch.log(power @ _mel_filters().to(samples) + FLOOR) / 8.0 + 0.5)
     return torch.cat(mels, dim=1).unflatten(1, (-1, HOPS_PER_FEATURE)).flatten(2)

@@ -25,7 +25,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the output if it e
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
-Tracks = Annotated[Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")]
+Tracks = Annotated[
+    Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
+]
 
 
 class Pose(StrEnum):
@@ -34,7 +36,7 @@ class Pose(StrEnum):
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress() -> Iterator[Callable[..., None]]:
     """A progress bar a stage, on the terminal's error stream; silent where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -82,7 +84,7 @@ def animate(
     from adamesh.export import check_export
 
     check_input(speech, "speech")
-    check_export(output, force=force)
+    check_export(output, force=force, sound=True)
     if reference is not None and style is not None:
         raise InputError("both --reference and --style are given; give one of them")
     from adamesh.export import export as write
@@ -99,7 +101,7 @@ def animate(
             personal = Style.load(style)
         elif reference is not None:
             personal = learn(reference, progress=report)
-        clip = run(samples, personal, pose=pose.value, seed=seed, name=speech.name)
+        clip = run(samples, personal, pose=pose.value, seed=seed)
         write(
             clip,
             output,
@@ -182,7 +184,7 @@ def export(
     from adamesh.export import check_export
 
     check_input(clip, "clip")
-    check_export(output, force=force)
+    check_export(output, force=force, sound=audio is not None)
     from adamesh.export import export as write
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
@@ -263,7 +265,7 @@ def train_expression(
       -o runs/expression
     """
     from adamesh.data.corpus import read_corpus
-    from adamesh.data.sequences import load_sequences
+    from adamesh.data.sequences import Sequence, load_sequences
     from adamesh.faces.embedded import load_embedded_face
     from adamesh.training.config import load_training_config
     from adamesh.training.expression import train_expression as run
@@ -271,16 +273,17 @@ def train_expression(
     settings = load_training_config(config)
     videos = read_corpus(data, tracks)
     with _progress() as report:
-        parts = [
-            load_sequences(
-                [v for v in videos if v.split == split],
-                progress=lambda done, total, split=split: report(f"load {split}", done, total),
-            )
-            for split in ("train", "valid")
-        ]
+
+        def load(split: str) -> list[Sequence]:
+            def loaded(done: int, total: int) -> None:
+                report(f"load {split}", done, total)
+
+            return load_sequences([v for v in videos if v.split == split], progress=loaded)
+
         weights = run(
             settings,
-            *parts,
+            load("train"),
+            load("valid"),
             load_embedded_face(),
             output,
             device=device,
@@ -307,17 +310,14 @@ def evaluate(
 
       adamesh evaluate --data corpus --tracks corpus-tracks --adaptation
     """
+    from adamesh.checkpoints.expression import load_expression_adapter
     from adamesh.cli.tables import print_adaptation, print_sync
     from adamesh.data.corpus import read_corpus
     from adamesh.pipeline import evaluate as figures
 
-    from adamesh.checkpoints.expression import load_expression_adapter
-
     model = load_expression_adapter(checkpoint)
     videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
-    people = [
-        p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON
-    ]
+    people = [p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON]
     with _progress() as report:
         if adaptation:
             rows = {}

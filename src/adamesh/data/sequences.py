@@ -1,7 +1,7 @@
 """Tracked clips with their speech features, and the training windows drawn from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,7 +46,7 @@ def regression_target(clip: MotionClip) -> np.ndarray:
 
 
 def load_sequences(
-    videos: Iterable[Video], *, progress: Callable[[int], None] | None = None
+    videos: list[Video], *, progress: Callable[[int, int], None] | None = None
 ) -> list[Sequence]:
     """Sequences of all tracked videos; videos without a track are left out.
 
@@ -58,7 +58,7 @@ def load_sequences(
         if video.track.exists():
             sequences.append(load_sequence(video))
         if progress is not None:
-            progress(number + 1)
+            progress(number + 1, len(videos))
     if not sequences:
         raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
     return sequences

@@ -7,7 +7,9 @@ from adamesh.tracking.landmark_index import INNER_LIPS_LOWER, INNER_LIPS_UPPER
 
 
 def mouth_opening(face: Face, expression: Tensor) -> Tensor:
-    """Distance of the inner lips at their middle, metres, on the face with betas = 0.
+    """How far the inner lips are apart at their middle, along +Y, on the face with betas = 0, metres.
+
+    Signed: lips pressed into one another must not count as open.
 
     Args:
         expression: [..., T, E]. Returns: [..., T].
@@ -18,4 +20,4 @@ def mouth_opening(face: Face, expression: Tensor) -> Tensor:
     upper, lower = (
         basis.template[i].float() + expression @ basis.expressiondirs[i].float().T for i in middle
     )
-    return (upper - lower).norm(dim=-1)
+    return (upper - lower)[..., 1]

@@ -26,10 +26,10 @@ class Sync:
 
 def pearson(a: ArrayLike, b: ArrayLike) -> float:
     """Pearson correlation of two curves [T]; 0 where one of them does not move."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 1e-12 else 0.0
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    x, y = x - x.mean(), y - y.mean()
+    norm = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / norm) if norm > 1e-12 else 0.0
 
 
 def synchrony(generated: ArrayLike, seen: ArrayLike, fps: float = FPS) -> Sync:

@@ -86,7 +86,14 @@ class Conv(nn.Conv1d):
     """1-D convolution over [B, T, D]; causal ones see only the past, others both sides alike."""
 
     def __init__(
-        self, dim_in: int, dim_out: int, kernel: int, *, causal: bool, stride: int = 1, groups: int = 1
+        self,
+        dim_in: int,
+        dim_out: int,
+        kernel: int,
+        *,
+        causal: bool,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
         super().__init__(dim_in, dim_out, kernel, stride=stride, groups=groups)
         self.causal = causal

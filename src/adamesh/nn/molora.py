@@ -12,6 +12,7 @@ The branches sit on the weights as parametrizations: a layer is used, saved and 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class LowRankMixture(nn.Module):
         delta = sum(
             scale * (b @ a) for scale, a, b in zip(self.scales, self.a, self.b, strict=True)
         )
-        return weight + delta.view_as(weight)  # type: ignore[union-attr]
+        return weight + delta.view_as(weight)
 
 
 def attach(model: nn.Module, branches: tuple[Branch, ...], *, seed: int) -> None:
@@ -103,8 +104,8 @@ def merge(model: nn.Module) -> dict[str, Tensor]:
     """
     originals = {}
     for name in adapted_layers(model):
-        layer = model.get_submodule(name)
-        originals[name] = layer.parametrizations.weight.original.detach().clone()  # type: ignore[union-attr]
+        layer: Any = model.get_submodule(name)
+        originals[name] = layer.parametrizations.weight.original.detach().clone()
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
     return originals
 
@@ -113,4 +114,5 @@ def unmerge(model: nn.Module, originals: dict[str, Tensor]) -> None:
     """Puts the weights W0 back, bit for bit, in place."""
     with torch.no_grad():
         for name, weight in originals.items():
-            model.get_submodule(name).weight.copy_(weight)  # type: ignore[union-attr, operator]
+            layer: Any = model.get_submodule(name)
+            layer.weight.copy_(weight)

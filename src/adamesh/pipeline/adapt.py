@@ -111,7 +111,7 @@ def adapt_to_clip(
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
-    head, eyes = _own_motion(clip)
+    head, eyes = own_motion(clip)
     return Style(
         base=fingerprint(model),
         branches=options.branches if options.steps else (),
@@ -174,7 +174,7 @@ def _fit(
     torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
 
 
-def _own_motion(clip: MotionClip) -> tuple[np.ndarray, np.ndarray]:
+def own_motion(clip: MotionClip) -> tuple[np.ndarray, np.ndarray]:
     """Head motion about its mean, split over neck and head, and eye motion, [T, 2, 3] each."""
     from scipy.spatial.transform import Rotation
 

@@ -1,7 +1,6 @@
 """Speech and a style -> a `MotionClip`."""
 
 import os
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -48,7 +47,6 @@ def animate(
     """
     if pose not in ("reference", "off"):
         raise InputError(f"pose must be 'reference' or 'off', got '{pose}'")
-    name = "samples" if isinstance(speech, np.ndarray) else Path(speech).name
     samples = speech if isinstance(speech, np.ndarray) else load_audio(speech)
     if samples.ndim != 1 or len(samples) < SHORTEST * SAMPLE_RATE:
         raise InputError(
@@ -85,6 +83,6 @@ def animate(
         fps=FPS,
         expression=expression,
         betas=style.betas.numpy(),
-        metadata={"speech": name, "style": style.source, "pose": pose, "seed": seed},
+        metadata={"style": style.source, "pose": pose, "seed": seed},
         **joints,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -173,11 +174,9 @@ def _joined(person: Person) -> tuple[MotionClip, np.ndarray]:
         part[: min(len(samples), len(part))] = samples[: len(part)]
         speech.append(part)
     first = person.clips[0]
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(clip, name) for clip in person.clips])
-        for name in (
-            "expression", "neck_pose", "head_pose", "jaw_pose", "leye_pose", "reye_pose"
-        )
+        for name in ("expression", "neck_pose", "head_pose", "jaw_pose", "leye_pose", "reye_pose")
     }
     clip = replace(first, **joined, confidence=None, transl=None)
     return clip, np.concatenate(speech)

@@ -25,7 +25,7 @@ from torch import Tensor
 from adamesh.faces.face import Face
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
-from adamesh.tracking import landmarker as lm
+from adamesh.tracking import landmark_index as lm
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FitOptions:
     """Priors, each per frame and in units of the squared landmark noise."""
 
     # Candidates for focal length / larger image side; the one that fits best is taken.
-    focal_ratios: tuple[float, ...] = (0.9, 1.4, 2.2, 4.0)
+    focal_ratios: tuple[float, ...] = (1.0, 2.2)
     identity_frames: int = 40  # frames, evenly spread, that identity is fitted on
     identity_rounds: int = 12
     frame_rounds: int = 3
@@ -41,7 +41,7 @@ class FitOptions:
     betas_ridge: float = 0.3
     offset_sigma: float = 0.0015  # m, of a landmark's place on a face around the average place
     expression_ridge: float = 0.05
-    expression_sparsity: float = 0.05
+    expression_sparsity: float = 0.5
     asymmetry_ridge: float = 0.2  # on the difference of a left and a right action
     smoothness: float = 0.3  # on squared frame-to-frame differences, at 25 fps
     blink_smoothness: float = 0.02  # blinks last 3 to 8 frames and must stay sharp
@@ -115,15 +115,29 @@ class _Camera:
 class FaceFitter:
     """Fits one face model to clips; holds what does not change from clip to clip."""
 
-    def __init__(self, face: Face, options: FitOptions | None = None) -> None:
+    def __init__(
+        self, face: Face, response: Tensor | None = None, options: FitOptions | None = None
+    ) -> None:
+        """Args: response: [478, 3, E] of the landmark detector to the face's actions, if measured."""
         self.options = options or FitOptions()
         basis = face.landmark_basis()
         seen = basis.valid.clone()
         seen[list(lm.LEFT_IRIS) + list(lm.RIGHT_IRIS)] = False  # they follow the gaze, not the face
         self.ids = torch.nonzero(seen)[:, 0]
         self.template = basis.template[self.ids].float()
-        self.shapedirs = basis.shapedirs[self.ids].float()
-        self.expressiondirs = basis.expressiondirs[self.ids].float()
+        # Whether lips touch is expression, never identity: a person's lips that are closed must be closed
+        # on the face with any betas. So identity moves both of a pair of inner lip landmarks alike.
+        position = {int(landmark): row for row, landmark in enumerate(self.ids)}
+        self.lip_pairs = torch.tensor(
+            [
+                [position[upper], position[lower]]
+                for upper, lower in zip(lm.INNER_LIPS_UPPER, lm.INNER_LIPS_LOWER, strict=True)
+                if upper in position and lower in position
+            ]
+        )
+        self.shapedirs = self.same_for_lip_pairs(basis.shapedirs[self.ids].float())
+        directions = basis.expressiondirs if response is None else basis.expressiondirs + response
+        self.expressiondirs = directions[self.ids].float()
         self.basis = basis
         self.weights = _landmark_weights()[self.ids]
         self.no_oval = torch.tensor([int(i) not in set(lm.FACE_OVAL) for i in self.ids])
@@ -137,6 +151,12 @@ class FaceFitter:
         self.eyes = [joints.index("leye"), joints.index("reye")]
         self.joints_template = face.joints_template[self.eyes].float()
         self.joints_shapedirs = face.joints_shapedirs[self.eyes].float()
+
+    def same_for_lip_pairs(self, rows: Tensor) -> Tensor:
+        """[L, ...] with the two rows of every pair of inner lip landmarks replaced by their mean."""
+        rows = rows.clone()
+        rows[self.lip_pairs] = rows[self.lip_pairs].mean(1, keepdim=True)
+        return rows
 
     def _prior(self, names: list[str]) -> Tensor:
         """[F, F] ridge of the free actions, with the cost of left and right differing."""
@@ -347,9 +367,10 @@ class _Problem:
         gradient_l = gradient_l - torch.einsum("lij,ljk,k->li", normal_l, f.shapedirs, step)
         strength = f.weights / f.weights.sum() / o.offset_sigma**2
         ridge_l = strength[:, None, None] * torch.eye(3)
-        self.offsets = self.offsets + torch.linalg.solve(
+        offsets = self.offsets + torch.linalg.solve(
             normal_l + ridge_l, gradient_l - strength[:, None] * self.offsets
         )
+        self.offsets = f.same_for_lip_pairs(offsets)
 
     def solve_identity(self, rounds: int) -> float:
         """Alternates all steps; the mean residual at the end, in inter-ocular distances."""
@@ -394,7 +415,11 @@ class _Problem:
         fitted = self.seen[..., :2].clone()
         q, _, _ = self._placed()
         fitted[:, self.f.ids] = self.camera.project(q)
-        scale = self.unit / self.o.noise / torch.from_numpy(lm.interocular_distance(self.seen.numpy())).float()
+        scale = (
+            self.unit
+            / self.o.noise
+            / torch.from_numpy(lm.interocular_distance(self.seen.numpy())).float()
+        )
         return FaceFit(
             betas=self.betas.numpy(),
             expression=self.expression.clamp(0, 1).numpy(),
@@ -436,4 +461,3 @@ def _whittaker(x: Tensor, strength: float) -> Tensor:
             bands[2 - offset, offset + shift : offset + shift + n - 2] += strength * value
     bands[2] += 1.0
     return torch.from_numpy(solveh_banded(bands, x.double().numpy())).float()
-

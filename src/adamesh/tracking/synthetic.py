@@ -72,7 +72,7 @@ def synthetic_clip(face: Face, seed: int, frames: int = 250) -> SyntheticClip:
         head_pose=turns / 2,
     )
     size = (512, 512)
-    target = output.joints.mean((0, 1)).numpy() + [0.0, 0.04, 0.05]
+    target = output.joints.mean((0, 1)).numpy() + np.array([0.0, 0.04, 0.05])
     camera = Camera.looking_at(
         target,
         size=size,
@@ -84,7 +84,9 @@ def synthetic_clip(face: Face, seed: int, frames: int = 250) -> SyntheticClip:
     rotation = camera.rotation @ Rotation.from_rotvec(turns.numpy()).as_matrix()
     tint = np.clip(rng.normal(1.0, [0.12, 0.12, 0.12]), 0.5, 1.15)
     colors = np.clip(face.colors.numpy() * tint, 0, 1)
-    return SyntheticClip(output.vertices, expression, rotation, camera, colors, rng.uniform(0.7, 1.05))
+    return SyntheticClip(
+        output.vertices, expression, rotation, camera, colors, rng.uniform(0.7, 1.05)
+    )
 
 
 def _performance(frames: int, rng: np.random.Generator) -> np.ndarray:

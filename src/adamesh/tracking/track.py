@@ -1,5 +1,6 @@
 """A reference video -> a `MotionClip` of the person in it."""
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ import numpy as np
 
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
-from adamesh.faces.face import Face
 from adamesh.files import check_input
 from adamesh.media.video import probe, read_frames
 from adamesh.motion.clip import MotionClip
 from adamesh.tracking.fit import FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
+from adamesh.tracking.response import load_response
 
 LONGEST_GAP = 0.5  # s without a face that is filled in from both sides
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
@@ -51,7 +52,6 @@ class TrackedVideo:
 def track_video(
     path: str | os.PathLike[str],
     *,
-    face: Face | None = None,
     landmarker: FaceLandmarker | None = None,
     progress: Progress | None = None,
 ) -> TrackedVideo:
@@ -59,7 +59,6 @@ def track_video(
 
     Args:
         path: any video that PyAV reads.
-        face: the face to fit; the embedded head by default.
         landmarker: reuse one over many videos to save its start-up.
         progress: called with frames done and frames in all.
     Raises:
@@ -82,8 +81,13 @@ def track_video(
         if progress is not None:
             progress(len(found), max(info.frames, len(found)))
     landmarks, seen = _fill_gaps(found, info.fps, path)
-    fit = FaceFitter(face or load_embedded_face()).fit(landmarks, size, info.fps)
+    fit = _fitter().fit(landmarks, size, info.fps)
     return TrackedVideo(_to_clip(fit, seen, info.fps, path), fit, landmarks, size)
+
+
+@functools.cache
+def _fitter() -> FaceFitter:
+    return FaceFitter(load_embedded_face(), load_response())
 
 
 def _fill_gaps(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,8 @@ from adamesh.checkpoints.expression import save_expression_adapter
 from adamesh.data.sequences import Batch, Sequence, WindowSampler
 from adamesh.faces.face import Face
 from adamesh.files import atomic_output
-from adamesh.metrics.sync import synchrony
 from adamesh.metrics.mouth import mouth_opening
+from adamesh.metrics.sync import Sync, synchrony
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.rates import FEATURES_PER_FRAME
@@ -24,7 +25,9 @@ from adamesh.training.config import ExpressionTraining
 STD_FLOOR = 0.03  # an action that hardly moves must not become loud by z-scoring
 
 
-def validate(model: ExpressionAdapter, face: Face, groups: dict[str, list[Sequence]]) -> dict:
+def validate(
+    model: ExpressionAdapter, face: Face, groups: dict[str, list[Sequence]]
+) -> dict[str, Sync]:
     """Mouth-opening agreement for each person of `groups`, all clips joined, with their own style.
 
     The style is read from the other clips of the person, or from the clip itself where there is one.
@@ -32,7 +35,8 @@ def validate(model: ExpressionAdapter, face: Face, groups: dict[str, list[Sequen
     model.eval()
     figures = {}
     for speaker, group in groups.items():
-        generated, seen = [], []
+        generated: list[np.ndarray] = []
+        seen: list[np.ndarray] = []
         for i, sequence in enumerate(group):
             others = [s.expression for j, s in enumerate(group) if j != i] or [sequence.expression]
             with torch.no_grad():
@@ -96,7 +100,7 @@ def train_expression(
     expressions = torch.cat([s.expression for s in train])
     model.mean.copy_(expressions.mean(0))
     model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
-    average = torch.optim.swa_utils.AveragedModel(
+    average: Any = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
     )
     optimizer = torch.optim.AdamW(

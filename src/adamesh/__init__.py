@@ -1,0 +1,31 @@
+"""AdaMesh: personalised speech-driven 3D facial animation.
+
+style = adamesh.adapt("me.mp4")
+clip = adamesh.animate("speech.wav", style)
+adamesh.export(clip, "talking.glb")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+# Eager, since the sub-package of the same name would take the function's place; it imports nothing heavy.
+from adamesh.export import export
+from adamesh.motion.clip import MotionClip
+
+if TYPE_CHECKING:
+    from adamesh.pipeline.adapt import adapt
+    from adamesh.pipeline.animate import animate
+    from adamesh.pipeline.style import Style
+
+__all__ = ["MotionClip", "Style", "adapt", "animate", "export"]
+__version__ = "0.1.0"
+
+_LAZY = {"adapt": "pipeline.adapt", "animate": "pipeline.animate", "Style": "pipeline.style"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs torch when it is first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'adamesh' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"adamesh.{_LAZY[name]}"), name)

@@ -1,0 +1,64 @@
+"""Makes the neutral style that is used when no reference is given.
+
+    python tools/build_default_style.py CORPUS TRACKS --head-motion VIDEO
+
+Its embedding is the mean over all training people, each counted once, its identity the average face, its
+blinks the population's. Its head and eye motion is that of one training video, calmed.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.data.corpus import read_corpus
+from adamesh.data.sequences import regression_target
+from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.clip import MotionClip
+from adamesh.pipeline.adapt import own_motion
+from adamesh.pipeline.style import Style
+from adamesh.rates import FPS
+
+OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
+CALM = 0.6  # of the head's and eyes' rotations
+LONGEST = 20  # s of head motion
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("tracks", type=Path)
+    parser.add_argument("--head-motion", required=True, help="path of a video as in video.csv")
+    arguments = parser.parse_args()
+    model = load_expression_adapter()
+    people: dict[str, list[torch.Tensor]] = {}
+    moving = None
+    for video in read_corpus(arguments.corpus, arguments.tracks):
+        if video.split != "train" or not video.track.exists():
+            continue
+        clip = MotionClip.load(video.track).resample(FPS)
+        target = torch.from_numpy(regression_target(clip))
+        people.setdefault(video.speaker, []).append(target)
+        if video.path == arguments.corpus / arguments.head_motion:
+            moving = clip.slice(0, min(clip.frames, LONGEST * FPS))
+    if moving is None:
+        parser.error(f"{arguments.head_motion} is not a tracked training video")
+    embeddings = [model.encode_style(torch.cat(clips)[None, :1500]) for clips in people.values()]
+    head, eyes = own_motion(moving)
+    Style(
+        base=fingerprint(model),
+        branches=(),
+        molora={},
+        embedding=torch.cat(embeddings).mean(0),
+        betas=torch.zeros(model.config.identity_dim),
+        head_motion=CALM * head,
+        eye_motion=CALM * (eyes - eyes.mean(0)),
+        blinks=BlinkStatistics(),
+        source="neutral",
+    ).save(OUTPUT, force=True)
+    print(f"{OUTPUT.name}: {len(people)} people, {OUTPUT.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
