@@ -18,6 +18,7 @@ LAYERS = (
     {"checkpoints", "data"},
     {"training", "pipeline"},
     {"export"},
+    {"bench"},
     {"cli"},
 )
 # Beyond the layers: what must not import what.

@@ -118,7 +118,8 @@ def train(folder: Path, steps: int, **changes: object) -> Path:
 
 @pytest.mark.slow
 def test_overfits_and_logs(tmp_path: Path) -> None:
-    model = load_expression_adapter(train(tmp_path, steps=250))
+    small = ExpressionConfig(**{**SMALL.__dict__, "dim": 32, "window": 12})
+    model = load_expression_adapter(train(tmp_path, steps=250, learning_rate=6e-3, model=small))
     s = sequence("a", seed=0)
     style = model.encode_style(s.expression[None])
     frames = (len(s.expression) + 3) * FEATURES_PER_FRAME

@@ -20,9 +20,14 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Training recipes.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+bench_app = typer.Typer(help="Measure accuracy and speed on this machine.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+Fps = Annotated[
+    float | None, typer.Option(help="Frames per second of the output.", min=1, max=1000)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[
@@ -33,6 +38,11 @@ Tracks = Annotated[
 class Pose(StrEnum):
     reference = "reference"
     off = "off"
+
+
+def _check_suffix(output: Path, *suffixes: str) -> None:
+    if output.suffix.lower() not in suffixes:
+        raise InputError(f"output '{output}' must end in {' or '.join(suffixes)}")
 
 
 @contextmanager
@@ -69,8 +79,8 @@ def animate(
     ] = None,
     style: Annotated[Path | None, typer.Option(help="Style file from `adamesh adapt`.")] = None,
     pose: Annotated[Pose, typer.Option(help="Head motion.")] = Pose.reference,
-    fps: Annotated[float | None, typer.Option(help="Frames per second of the output.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the blinks; same seed, same result.")] = 0,
+    fps: Fps = None,
+    seed: Annotated[int, typer.Option(help="Of the blinks; same seed, same result.", min=0)] = 0,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -126,6 +136,7 @@ def adapt(
       adamesh adapt me.mp4 -o me.style
     """
     check_input(video, "video")
+    _check_suffix(output, ".style")
     check_output(output, force=force)
     from adamesh.pipeline.adapt import adapt as learn
 
@@ -150,8 +161,10 @@ def track(
       adamesh track me.mp4 -o me.npz --overlay me-mesh.mp4
     """
     check_input(video, "video")
+    _check_suffix(output, ".npz")
     check_output(output, force=force)
     if overlay is not None:
+        _check_suffix(overlay, ".mp4", ".mov", ".mkv")
         check_output(overlay, force=force)
     from adamesh.tracking.overlay import write_overlay
     from adamesh.tracking.track import track_video
@@ -172,7 +185,7 @@ def export(
     clip: Annotated[Path, typer.Argument(help="Clip (.npz) from `track` or `animate`.")],
     output: Output,
     audio: Annotated[Path | None, typer.Option(help="Sound that goes with it.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second of the output.")] = None,
+    fps: Fps = None,
     force: Force = False,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it.
@@ -216,13 +229,18 @@ def demo(
 
       adamesh demo -o demo
     """
+    from adamesh.export import check_export
     from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 
+    if output.exists() and not output.is_dir():
+        raise InputError(f"output '{output}' is a file; give the path of a folder")
     output.mkdir(parents=True, exist_ok=True)
-    style = output / "sample.style"
+    style, *talking = (output / name for name in ("sample.style", "talking.glb", "talking.mp4"))
+    check_output(style, force=force)
+    for target in talking:
+        check_export(target, force=force, sound=True)
     adapt(SAMPLE_REFERENCE, style, force=force)
-    for suffix in (".glb", ".mp4"):
-        target = output / f"talking{suffix}"
+    for target in talking:
         animate(SAMPLE_SPEECH, target, style=style, force=force)
 
 
@@ -334,3 +352,66 @@ def evaluate(
         print_adaptation(rows, as_json=as_json)
     else:
         print_sync(sync, as_json=as_json)
+
+
+@bench_app.command("tracking")
+def bench_tracking(
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="Real videos; rendered ones if none are given.")
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Rendered clips with known motion.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """Accuracy of the tracker on rendered clips with known motion, or residual and speed on videos.
+
+    [bold]Examples[/bold]
+
+      adamesh bench tracking --clips 4
+
+      adamesh bench tracking one.mp4 two.mp4
+    """
+    import tempfile
+
+    from adamesh.cli.tables import print_rows
+    from adamesh import bench
+
+    with _progress() as report, tempfile.TemporaryDirectory() as folder:
+        rows: list[Any]
+        if videos:
+            paths = [check_input(video, "video") for video in videos]
+            rows = list(
+                bench.bench_videos(paths, progress=lambda d, t: report("tracking", d, t))
+            )
+        else:
+            rows = []
+            for seed in range(clips):
+                rows.append(bench.bench_synthetic(seed, Path(folder)))
+                report("clips", seed + 1, clips)
+    print_rows("Tracking", rows, as_json=as_json)
+
+
+@bench_app.command("speed")
+def bench_speed(
+    speech: Annotated[Path | None, typer.Option(help="Default: the packaged sample.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Default: the packaged sample.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Seconds that each stage takes, warm.
+
+    [bold]Example[/bold]
+
+      adamesh bench speed --speech speech.wav --reference me.mp4
+    """
+    import json
+    import tempfile
+
+    from adamesh.bench import bench_speed as run
+    from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
+
+    with tempfile.TemporaryDirectory() as folder:
+        times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
+    if as_json:
+        typer.echo(json.dumps(times, indent=1))
+    else:
+        for name, seconds in times.items():
+            typer.echo(f"{name:<22}{seconds:8.2f} s")

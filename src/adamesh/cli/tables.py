@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
@@ -19,6 +19,25 @@ def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=120).print(table)
+
+
+def print_rows(title: str, figures: list[Any], *, as_json: bool) -> None:
+    """Dataclasses of the same type, one a row, and the median of every number."""
+    records = [asdict(figure) for figure in figures]
+    if as_json:
+        typer.echo(json.dumps(records, indent=1))
+        return
+    columns = list(records[0])
+    rows = [[_short(record[name]) for name in columns] for record in records]
+    medians = [[record[name] for record in records] for name in columns]
+    rows.append(
+        ["median" if isinstance(values[0], str) else _short(np.median(values)) for values in medians]
+    )
+    _print(title, [name.replace("_", " ") for name in columns], rows)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:

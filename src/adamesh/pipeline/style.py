@@ -91,7 +91,8 @@ class Style:
             "source": self.source,
         }
         with atomic_output(path) as temporary:
-            save_file({k: t.contiguous() for k, t in tensors.items()}, temporary, metadata)
+            # Clones, since tensors that share memory are refused.
+            save_file({k: t.clone().contiguous() for k, t in tensors.items()}, temporary, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Style":

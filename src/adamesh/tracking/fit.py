@@ -7,8 +7,8 @@ it has rotation zero. With the rigid motion (R, t), a point P of the face lies a
 
 All residuals are in units of the landmark noise, a share of the clip's inter-ocular distance, which makes
 every prior free of resolution. The cost is a sum over frames of the weighted mean over landmarks of
-|residual|^2, with weights from the landmark's kind times a robust one, plus the priors of `FitOptions`. It is minimised by alternation, each step in closed
-form or a bounded coordinate descent, batched over frames:
+|residual|^2, with weights from the landmark's kind times a robust one, plus the priors of `FitOptions`. It
+is minimised by alternation, each step in closed form or a bounded coordinate descent, batched over frames:
 
     pose        Gauss-Newton on a twist (6 unknowns a frame)
     expression  ridge + sparsity + smoothness over time, bounded 0..1

@@ -1,0 +1,388 @@
+"""The command line: bad input gives one line, exit code 2 and no debris; help is quick and true."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from adamesh.cli import main
+from adamesh.cli.app import app
+from adamesh.media.audio import write_wav
+from adamesh.media.video import VideoWriter, probe
+from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.clip import MotionClip
+from adamesh.pipeline.style import Style
+from adamesh.rates import FPS, SAMPLE_RATE
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "av", "onnxruntime", "scipy", "vtkmodules", "pyvista")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run of the command line said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def adamesh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs the command line in this process, as the installed program would."""
+
+    def run(*arguments: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["adamesh", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return run
+
+
+def program(*arguments: str | Path) -> Said:
+    """Runs it in a process of its own, where nothing that a library prints is lost."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from adamesh.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def noise(seconds: float) -> np.ndarray:
+    samples = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE))
+    return samples.astype(np.float32)
+
+
+def write_video(path: Path, frames: list[np.ndarray], sound: bool = True) -> None:
+    height, width = frames[0].shape[:2]
+    audio = (noise(len(frames) / FPS), SAMPLE_RATE) if sound else None
+    with VideoWriter(path, FPS, width, height, audio) as video:
+        for frame in frames:
+            video.write(frame)
+
+
+def style_of(base: str) -> Style:
+    motion = np.zeros((50, 2, 3), np.float32)
+    return Style(
+        base=base,
+        branches=(),
+        molora={},
+        embedding=torch.zeros(64),
+        betas=torch.zeros(50),
+        head_motion=motion,
+        eye_motion=motion,
+        blinks=BlinkStatistics(),
+        source="somebody",
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of good and bad inputs."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_wav(folder / "speech.wav", noise(1.0), SAMPLE_RATE)
+    write_wav(folder / "short.wav", noise(0.3), SAMPLE_RATE)
+    (folder / "cut.wav").write_bytes((folder / "speech.wav").read_bytes()[:30])
+    plain = [np.full((64, 64, 3), 120, np.uint8)] * 30
+    write_video(folder / "plain.mp4", plain)
+    write_video(folder / "mute.mp4", plain, sound=False)
+    rng = np.random.default_rng(0)
+    write_video(folder / "noise.mp4", list(rng.integers(0, 256, (30, 64, 64, 3), np.uint8)))
+    (folder / "cut.mp4").write_bytes((folder / "noise.mp4").read_bytes()[:1000])
+    for suffix in ("wav", "mp4", "style", "npz", "yaml"):
+        (folder / f"empty.{suffix}").touch()
+        (folder / f"text.{suffix}").write_text("this is: no [such thing\n")
+    (folder / "folder").mkdir()
+    MotionClip("arkit52", 25, np.zeros((5, 52), np.float32)).save(folder / "clip.npz")
+    (folder / "cut.npz").write_bytes((folder / "clip.npz").read_bytes()[:200])
+    style_of("0123456789abcdef").save(folder / "foreign.style")
+    save_file({"weight": torch.zeros(2)}, folder / "weights.style")
+    (folder / "typo.yaml").write_text("steps: 10\nlearning_rat: 0.1\n")
+    (folder / "word.yaml").write_text("steps: many\n")
+    for name, table in (
+        ("no-column", "path,speaker\na.mp4,ann\n"),
+        ("odd-split", "path,speaker,split\na.mp4,ann,test\n"),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "video.csv").write_text(table)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder to write to, in which some names are taken."""
+    folder = tmp_path / "out"
+    (folder / "taken").mkdir(parents=True)
+    for suffix in ("glb", "style", "npz", "mp4"):
+        (folder / f"taken.{suffix}").mkdir()
+        (folder / f"there.{suffix}").write_text("precious")
+    (folder / "side.wav").write_text("precious")
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes | None]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+# I and O stand for the folders `inputs` and `out`; the line must hold the words behind the colon.
+ANIMATE = "animate I/speech.wav -o O/new.glb"
+BAD = f"""
+animate I/missing.wav -o O/new.glb: missing.wav' does not exist
+animate I/folder -o O/new.glb: folder' is a folder; give the path of a file
+animate I/empty.wav -o O/new.glb: empty.wav' is empty
+animate I/cut.wav -o O/new.glb: cut.wav'
+animate I/text.wav -o O/new.glb: text.wav'
+animate I/mute.mp4 -o O/new.glb: mute.mp4' has no audio track
+animate I/short.wav -o O/new.glb: give at least 0.5 s
+animate I/speech.wav -o O/new.obj: cannot write 'new.obj': the formats are .npz, .glb, .mp4
+animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .mp4
+animate I/speech.wav -o O/taken.glb: taken.glb' is a folder
+animate I/speech.wav -o O/none/new.glb: new.glb' does not exist; create it first
+animate I/speech.wav -o O/there.glb: there.glb' exists already; use --force
+animate I/speech.wav -o O/side.glb: side.wav' exists already; use --force
+{ANIMATE} --reference I/plain.mp4 --style I/foreign.style: both --reference and --style
+{ANIMATE} --reference I/plain.mp4: no face was found in any of the 30 frames
+{ANIMATE} --reference I/noise.mp4: no face was found in any of the 30 frames
+{ANIMATE} --reference I/mute.mp4: mute.mp4' has no audio track
+{ANIMATE} --reference I/speech.wav: speech.wav' has no pictures, only sound; give a video
+{ANIMATE} --reference I/missing.mp4: missing.mp4' does not exist
+{ANIMATE} --reference I/folder: folder' is a folder
+{ANIMATE} --reference I/empty.mp4: empty.mp4' is empty
+{ANIMATE} --reference I/cut.mp4: cut.mp4'
+{ANIMATE} --reference I/text.mp4: text.mp4'
+{ANIMATE} --style I/missing.style: missing.style' does not exist
+{ANIMATE} --style I/folder: folder' is a folder
+{ANIMATE} --style I/empty.style: empty.style' is empty
+{ANIMATE} --style I/text.style: text.style' is not a style file
+{ANIMATE} --style I/speech.wav: speech.wav' is not a style file
+{ANIMATE} --style I/weights.style: weights.style' holds 'something unnamed'
+{ANIMATE} --style I/foreign.style: made for base model 0123456789abcdef
+adapt I/plain.mp4 -o O/new.style: no face was found
+adapt I/mute.mp4 -o O/new.style: has no audio track
+adapt I/speech.wav -o O/new.style: has no pictures
+adapt I/cut.mp4 -o O/new.style: cut.mp4'
+adapt I/folder -o O/new.style: folder' is a folder
+adapt I/plain.mp4 -o O/taken.style: taken.style' is a folder
+adapt I/plain.mp4 -o O/there.style: use --force
+adapt I/plain.mp4 -o I/plain.mp4 --force: plain.mp4' must end in .style
+track I/noise.mp4 -o O/new.npz: no face was found
+track I/speech.wav -o O/new.npz: has no pictures
+track I/empty.mp4 -o O/new.npz: empty.mp4' is empty
+track I/plain.mp4 -o O/new.mp4: new.mp4' must end in .npz
+track I/plain.mp4 -o O/there.npz: use --force
+track I/plain.mp4 -o O/new.npz --overlay O/new.png: new.png' must end in .mp4
+track I/plain.mp4 -o O/new.npz --overlay O/there.mp4: there.mp4' exists already
+track I/plain.mp4 -o O/new.npz --overlay O/none/new.mp4: create it first
+export I/missing.npz -o O/new.glb: missing.npz' does not exist
+export I/folder -o O/new.glb: folder' is a folder
+export I/empty.npz -o O/new.glb: empty.npz' is empty
+export I/text.npz -o O/new.glb: text.npz' is not a motion clip
+export I/cut.npz -o O/new.glb: cut.npz' is not a motion clip
+export I/clip.npz -o O/new.fbx: cannot write 'new.fbx'
+export I/clip.npz -o O/taken.npz: taken.npz' is a folder
+export I/clip.npz -o O/there.glb: use --force
+export I/clip.npz -o O/new.glb --audio I/missing.wav: missing.wav' does not exist
+export I/clip.npz -o O/new.glb --audio I/mute.mp4: has no audio track
+export I/clip.npz -o O/side.glb --audio I/speech.wav: side.wav' exists already
+demo -o I/speech.wav: speech.wav' is a file; give the path of a folder
+prepare I/folder --tracks O/tracks: folder' has no video.csv
+prepare I/missing --tracks O/tracks: missing' has no video.csv
+prepare I/no-column --tracks O/tracks: lacks the column(s) split
+prepare I/odd-split --tracks O/tracks: has split 'test' for a.mp4; use train or valid
+train expression --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
+train expression --config I/word.yaml --data I --tracks O -o O/run: key 'steps'
+train expression --config I/text.yaml --data I --tracks O -o O/run: text.yaml' is not YAML
+train expression --config I/missing.yaml --data I --tracks O -o O/run: does not exist
+train expression --config I/speech.wav --data I --tracks O -o O/run: speech.wav'
+evaluate --data I/folder --tracks O/tracks: folder' has no video.csv
+evaluate --data I/folder --tracks O/tracks --checkpoint I/text.wav: text.wav' is not a safetensors
+evaluate --data I/folder --tracks O/tracks --checkpoint I/weights.style: holds 'something unnamed'
+bench tracking I/missing.mp4: missing.mp4' does not exist
+bench speed --speech I/missing.wav: missing.wav' does not exist
+"""
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("case", BAD.strip().splitlines())
+    def test_one_line_and_no_debris(self, adamesh, inputs: Path, out: Path, case: str) -> None:
+        command, _, expected = case.partition(": ")
+        folders = {"I": str(inputs), "O": str(out)}
+        command = re.sub(r"(?<!\S)[IO](?=/|\s)", lambda m: folders[m.group()], command)
+        before = content(out), content(inputs)
+        said = adamesh(*command.split())
+        assert (content(out), content(inputs)) == before
+        assert said.code == 2
+        assert said.err.startswith("adamesh: ")
+        assert said.err.count("\n") == 1, said.err
+        assert expected in said.err
+        assert said.out == ""
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            ("--pose bogus", "pose"),
+            ("--seed -1", "seed"),
+            ("--fps 0", "fps"),
+            ("--fps fast", "fps"),
+            ("--colour red", "colour"),
+        ],
+    )
+    def test_options(self, adamesh, inputs: Path, out: Path, options: str, named: str) -> None:
+        before = content(out)
+        speech, new = inputs / "speech.wav", out / "new.npz"
+        said = adamesh("animate", speech, "-o", new, *options.split())
+        assert content(out) == before
+        assert (said.code, said.out) == (2, "")
+        assert named in said.err
+
+    def test_unknown_command(self, adamesh) -> None:
+        assert adamesh("sing").code == 2
+
+    def test_no_output(self, adamesh, inputs: Path) -> None:
+        said = adamesh("animate", inputs / "speech.wav")
+        assert said.code == 2
+        assert "--output" in said.err
+
+    @pytest.mark.parametrize(
+        ("command", "file", "expected"),
+        [
+            ("track", "cut.mp4", "cut.mp4'"),
+            ("track", "plain.mp4", "no face was found"),
+            ("adapt", "missing.mp4", "does not exist"),
+        ],
+    )
+    def test_libraries_are_silent(
+        self, inputs: Path, out: Path, command: str, file: str, expected: str
+    ) -> None:
+        suffix = {"track": "npz", "adapt": "style"}[command]
+        said = program(command, inputs / file, "-o", out / f"new.{suffix}")
+        assert (said.code, said.out, said.err.count("\n")) == (2, "", 1), said.err
+        assert expected in said.err
+
+
+class TestExport:
+    @pytest.mark.parametrize("suffix", ["glb", "npz"])
+    def test_writes_what_it_names(self, adamesh, inputs: Path, out: Path, suffix: str) -> None:
+        said = adamesh("export", inputs / "clip.npz", "-o", out / f"new.{suffix}")
+        assert (said.code, said.err) == (0, "")
+        assert said.out == f"{out / 'new'}.{suffix}\n"
+        assert (out / f"new.{suffix}").stat().st_size > 1000
+
+    def test_force_replaces(self, adamesh, inputs: Path, out: Path) -> None:
+        path = out / "there.npz"
+        assert (
+            adamesh("export", inputs / "clip.npz", "-o", path, "--fps", "50", "--force").code == 0
+        )
+        clip = MotionClip.load(path)
+        assert (clip.fps, clip.frames) == (50, 10)
+
+    def test_failing_force_keeps_the_old(self, adamesh, inputs: Path, out: Path) -> None:
+        said = adamesh("export", inputs / "text.npz", "-o", out / "there.npz", "--force")
+        assert said.code == 2
+        assert (out / "there.npz").read_text() == "precious"
+
+    def test_sound_lies_beside_a_glb(self, adamesh, inputs: Path, out: Path) -> None:
+        sound = inputs / "speech.wav"
+        adamesh("export", inputs / "clip.npz", "-o", out / "new.glb", "--audio", sound)
+        assert (out / "new.wav").read_bytes() == sound.read_bytes()
+
+
+@pytest.mark.slow
+def test_demo(adamesh, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "demo"
+    said = adamesh("demo", "-o", folder)
+    assert (said.code, said.err) == (0, "")
+    assert set(content(folder)) == {
+        "sample.style",
+        "talking.glb",
+        "talking.wav",
+        "talking.mp4",
+    }
+    info = probe(folder / "talking.mp4")
+    assert info.has_audio
+    assert 4 < info.duration < 6
+    said = adamesh("demo", "-o", folder)
+    assert said.code == 2
+    assert "use --force" in said.err
+
+
+def leaves(command: TyperCommand, *words: str) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
+    """Every command with the words that call it."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield words, command
+        return
+    for name, child in children.items():
+        yield from leaves(child, *words, name)
+
+
+COMMANDS = dict(leaves(get_command(app)))  # type: ignore[arg-type]
+
+
+def parse(example: str) -> tuple[str, ...]:
+    """The words of the command that an example calls; an error if it would not run as written."""
+    words = shlex.split(example, comments=True)[1:]
+    length = 2 if tuple(words[:2]) in COMMANDS else 1
+    name = tuple(words[:length])
+    COMMANDS[name].make_context("adamesh", words[length:])
+    return name
+
+
+class TestHelp:
+    def test_nothing_heavy_is_imported(self) -> None:
+        code = (
+            "import sys; from adamesh.cli import main\n"
+            "sys.argv = ['adamesh', 'animate', '--help']\n"
+            "try: main()\n"
+            "except SystemExit as stop: assert stop.code == 0\n"
+            f"print(sorted(set({HEAVY}) & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "Usage: adamesh animate" in done.stdout
+        assert done.stdout.splitlines()[-1] == "[]"
+
+    @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
+    def test_every_command_has_examples_that_parse(self, name: tuple[str, ...]) -> None:
+        paragraphs = (COMMANDS[name].help or "").split("\n\n")
+        examples = [" ".join(p.split()) for p in paragraphs if p.strip().startswith("adamesh ")]
+        assert examples
+        assert [parse(example) for example in examples] == [name] * len(examples)
+
+    def test_the_commands_of_the_readme_parse(self) -> None:
+        lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        examples = [line for line in lines if line.startswith("    adamesh ")]
+        assert examples
+        for example in examples:
+            parse(example)
+
+    @pytest.mark.parametrize("name", [(), *COMMANDS], ids=" ".join)
+    def test_help_is_given(self, adamesh, name: tuple[str, ...]) -> None:
+        said = adamesh(*name, "--help")
+        assert (said.code, said.err) == (0, "")
+        assert "Usage: " in said.out
+
+    def test_the_installed_program_is_this_one(self) -> None:
+        (script,) = entry_points(group="console_scripts", name="adamesh")
+        assert script.load() is main
