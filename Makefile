@@ -30,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 
 # Rendering draws with OpenGL through EGL. Where that is missing and Debian packages can be installed,
 # they are; elsewhere the renderer says what it needs.
-GL_PACKAGES := libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri
+GL_PACKAGES := libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri libx11-6 libxcursor1 libxrender1
 gl:
 	@if $(PYTHON) -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2>/dev/null; then :; \
 	elif ! command -v apt-get >/dev/null; then echo "No libEGL here: mp4 export needs it."; \

@@ -12,6 +12,14 @@ settings.register_profile("adamesh", deadline=None, derandomize=True, max_exampl
 settings.load_profile("adamesh")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads that wait for a core make small operations many times slower on a busy machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20231007)

@@ -22,6 +22,8 @@ from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
+from adamesh.pipeline.animate import animate
+from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLE_RATE
 
@@ -109,7 +111,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.mp4").write_bytes((folder / "noise.mp4").read_bytes()[:1000])
     for suffix in ("wav", "mp4", "style", "npz", "yaml"):
         (folder / f"empty.{suffix}").touch()
-        (folder / f"text.{suffix}").write_text("this is: no [such thing\n")
+        (folder / f"text.{suffix}").write_text("[this is no such thing\n")
     (folder / "folder").mkdir()
     MotionClip("arkit52", 25, np.zeros((5, 52), np.float32)).save(folder / "clip.npz")
     (folder / "cut.npz").write_bytes((folder / "clip.npz").read_bytes()[:200])
@@ -163,7 +165,7 @@ animate I/speech.wav -o O/there.glb: there.glb' exists already; use --force
 animate I/speech.wav -o O/side.glb: side.wav' exists already; use --force
 {ANIMATE} --reference I/plain.mp4 --style I/foreign.style: both --reference and --style
 {ANIMATE} --reference I/plain.mp4: no face was found in any of the 30 frames
-{ANIMATE} --reference I/noise.mp4: no face was found in any of the 30 frames
+{ANIMATE} --reference I/noise.mp4: face was found in
 {ANIMATE} --reference I/mute.mp4: mute.mp4' has no audio track
 {ANIMATE} --reference I/speech.wav: speech.wav' has no pictures, only sound; give a video
 {ANIMATE} --reference I/missing.mp4: missing.mp4' does not exist
@@ -186,7 +188,7 @@ adapt I/folder -o O/new.style: folder' is a folder
 adapt I/plain.mp4 -o O/taken.style: taken.style' is a folder
 adapt I/plain.mp4 -o O/there.style: use --force
 adapt I/plain.mp4 -o I/plain.mp4 --force: plain.mp4' must end in .style
-track I/noise.mp4 -o O/new.npz: no face was found
+track I/noise.mp4 -o O/new.npz: face was found in
 track I/speech.wav -o O/new.npz: has no pictures
 track I/empty.mp4 -o O/new.npz: empty.mp4' is empty
 track I/plain.mp4 -o O/new.mp4: new.mp4' must end in .npz
@@ -308,6 +310,11 @@ class TestExport:
         assert (out / "new.wav").read_bytes() == sound.read_bytes()
 
 
+def crooked(clip: MotionClip) -> float:
+    left, right = (clip.expression_by_name(f"mouthSmile{side}") for side in ("Left", "Right"))
+    return float((left - right).mean())
+
+
 @pytest.mark.slow
 def test_demo(adamesh, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "demo"
@@ -322,6 +329,9 @@ def test_demo(adamesh, tmp_path: Path) -> None:
     info = probe(folder / "talking.mp4")
     assert info.has_audio
     assert 4 < info.duration < 6
+    # The person in the reference smiles with the left corner of the mouth.
+    own = animate(SAMPLE_SPEECH, Style.load(folder / "sample.style"))
+    assert crooked(own) > crooked(animate(SAMPLE_SPEECH)) + 0.01
     said = adamesh("demo", "-o", folder)
     assert said.code == 2
     assert "use --force" in said.err

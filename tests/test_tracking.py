@@ -28,15 +28,6 @@ FRAMES = 36
 MIDDLE = FRAMES // 2
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for a core make small operations many times slower on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def face() -> Face:
     return load_embedded_face()

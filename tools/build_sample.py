@@ -3,16 +3,14 @@
     apt-get install espeak-ng
     python tools/build_sample.py
 
-Voices are espeak-ng's. The person is the embedded head with a drawn identity, and moves as the shipped
-expression adapter says, in a talking style of their own (`Manner`) that is far from the neutral one, so
-that one sees whether a style was learned. All randomness is seeded. Run it after a change of the head;
-the weights need not be those of today, since the video only has to be of somebody who talks.
+The voices are espeak-ng's, which also says when it speaks each phone. The person is the embedded head with
+a drawn identity. Their lips follow the phones by a table (`SHAPES`), so that the sample depends on no
+trained weights, in a talking style of their own (`Manner`) that is far from neutral, so that one sees
+whether a style was learned. Everything random is seeded. Run it after a change of the head.
 """
 
-import argparse
-import subprocess
-import tempfile
-from dataclasses import dataclass, replace
+import ctypes
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,21 +21,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from adamesh.checkpoints.expression import load_expression_adapter
 from adamesh.faces.embedded import load_embedded_face
-from adamesh.media.audio import load_audio
 from adamesh.media.video import VideoWriter
-from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.blinks import BlinkStatistics, add_blinks, sample_blinks
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
-from adamesh.motion.spaces import ARKIT52, EYE_LOOK
-from adamesh.pipeline.animate import animate
+from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
-from adamesh.pipeline.style import Style, default_style
-from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
 from adamesh.render.camera import Camera
 from adamesh.render.renderer import HeadRenderer
-from adamesh.tracking.landmarker import FaceLandmarker
 from adamesh.tracking.track import NECK_SHARE, track_video
 
 REFERENCE_VOICE = "en-us+m3"
@@ -45,7 +38,7 @@ REFERENCE_TEXT = (
     "Good morning, everybody! My brother Bob bought five purple apples and a big map. "
     "We think they were far too cheap, but who am I to judge? Maybe he should open a shop."
 )
-SPEECH_VOICE = "en-gb+f2"
+SPEECH_VOICE = "gmw/en+f2"
 SPEECH_TEXTS = {
     SAMPLE_SPEECH: "Hello, I have never said this before, but you may watch me say it now.",
     SAMPLE_SPEECH_2: "Please bring warm bread, fresh fish, and a bottle of the very best water.",
@@ -57,14 +50,29 @@ SIZE = 384  # pixels
 SPEECH_BIT_RATE = 40_000  # bit/s
 MOST_BYTES = {SAMPLE_REFERENCE: 600_000, SAMPLE_SPEECH: 60_000, SAMPLE_SPEECH_2: 60_000}
 
-OPENING = (  # what opens the mouth, and what closes the lips over an open jaw
-    "jawOpen",
-    "mouthClose",
-    "mouthLowerDownLeft",
-    "mouthLowerDownRight",
-    "mouthUpperUpLeft",
-    "mouthUpperUpRight",
-)
+# ruff: noqa: RUF001, phonetic letters look like others
+# Lip shapes of phones, by the letters of the phonetic alphabet. A name without a side means both.
+SHAPES: dict[str, dict[str, float]] = {
+    "pbm": {"mouthPress": 0.3},
+    "fv": {"jawOpen": 0.06, "mouthRollLower": 0.45, "mouthUpperUp": 0.2},
+    "aæɑ": {"jawOpen": 0.42, "mouthLowerDown": 0.25, "mouthStretch": 0.1},
+    "ʌəɐɚ": {"jawOpen": 0.22, "mouthLowerDown": 0.15},
+    "ɛe": {"jawOpen": 0.25, "mouthLowerDown": 0.25, "mouthStretch": 0.2},
+    "iɪ": {"jawOpen": 0.12, "mouthLowerDown": 0.2, "mouthStretch": 0.3, "mouthSmile": 0.15},
+    "ɔo": {"jawOpen": 0.3, "mouthFunnel": 0.45, "mouthPucker": 0.15},
+    "uʊw": {"jawOpen": 0.1, "mouthFunnel": 0.25, "mouthPucker": 0.6},
+    "ɹɜ": {"jawOpen": 0.12, "mouthFunnel": 0.3, "mouthPucker": 0.2},
+    "ʃʒ": {"jawOpen": 0.08, "mouthFunnel": 0.5, "mouthUpperUp": 0.15},
+    "θð": {"jawOpen": 0.12, "mouthLowerDown": 0.25},
+    "sztdnlɾ": {"jawOpen": 0.08, "mouthLowerDown": 0.2, "mouthStretch": 0.1},
+    "kɡŋhj": {"jawOpen": 0.15, "mouthLowerDown": 0.1},
+}
+CLOSED = SHAPES["pbm"]
+OPENING = ("jawOpen", "mouthLowerDown", "mouthUpperUp")
+LIPS_LEAD = 0.03  # s that the lips are ahead of the sound
+LIPS_SMOOTH = 0.035  # s, standard deviation: phones run into one another
+CLOSURE_SMOOTH = 0.018  # s; lips that meet must meet
+CURVE_RATE = 1000  # Hz, at which the lips' curves are drawn
 
 
 OFTEN = BlinkStatistics(rate_hz=0.7, duration_s=0.22, duration_spread_s=0.03, amplitude=0.95)
@@ -76,9 +84,9 @@ class Manner:
 
     Attributes:
         opening: factor on everything in `OPENING`.
-        left_smile: added to mouthSmileLeft.
-        left_brow: added to browOuterUpLeft.
-        emphasis: added to it at the loudest syllables.
+        left_smile: mouthSmileLeft at stressed syllables. Not all the time, as this and the brow are no
+            action to the tracker but the shape of the face if they never change in a video.
+        left_brow: browOuterUpLeft at stressed syllables.
         blinks: they blink often, and fast.
         nod: radians that the head goes down at the loudest syllables.
         sway: radians, amplitudes of the slow turn to the sides and of the tilt.
@@ -86,23 +94,82 @@ class Manner:
     """
 
     opening: float = 1.3
-    left_smile: float = 0.25
-    left_brow: float = 0.25
-    emphasis: float = 0.45
+    left_smile: float = 0.7
+    left_brow: float = 0.9
     blinks: BlinkStatistics = OFTEN
     nod: float = np.radians(7.0)
     sway: tuple[float, float] = (np.radians(6.0), np.radians(3.5))
     glance: float = np.radians(14.0)
 
 
-def speak(text: str, voice: str) -> NDArray[np.float32]:
-    """[N] mono samples at `SAMPLE_RATE`, at 70 % of full scale."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "speech.wav"
-        command = ["espeak-ng", "-v", voice, "-s", str(WORDS_PER_MINUTE), "-w", str(path), text]
-        subprocess.run(command, check=True)
-        samples = load_audio(path)
-    return 0.7 * samples / np.abs(samples).max()
+@dataclass(frozen=True)
+class Phone:
+    """One phone in the phonetic alphabet, or silence (empty), and when it starts."""
+
+    start: float  # s
+    name: str
+
+
+class _Name(ctypes.Union):
+    _fields_ = (("pointer", ctypes.c_void_p), ("text", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    """`espeak_EVENT` of espeak-ng's speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # ms
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", _Name),
+    )
+
+
+class Espeak:
+    """The speech synthesiser as a library, since its program does not tell the phones' times."""
+
+    RETRIEVAL, PHONEME_EVENTS, PHONEME_IPA = 1, 1, 2
+    PARAMETER_RATE, CHARS_UTF8 = 1, 1
+    END_OF_LIST, PHONEME = 0, 7  # types of events
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL("libespeak-ng.so.1")
+        options = self.PHONEME_EVENTS | self.PHONEME_IPA
+        self._rate = self._library.espeak_Initialize(self.RETRIEVAL, 0, None, options)
+        self._library.espeak_SetParameter(self.PARAMETER_RATE, WORDS_PER_MINUTE, 0)
+
+    def speak(self, text: str, voice: str) -> tuple[NDArray[np.float32], list[Phone]]:
+        """Mono samples [N] at `SAMPLE_RATE`, at 70 % of full scale, and the phones in them."""
+        blocks: list[NDArray[np.int16]] = []
+        phones: list[Phone] = []
+
+        def receive(wave: "ctypes._Pointer", count: int, events: "ctypes._Pointer") -> int:
+            if wave and count:
+                blocks.append(np.ctypeslib.as_array(wave, (count,)).copy())
+            k = 0
+            while events[k].type != self.END_OF_LIST:
+                if events[k].type == self.PHONEME:
+                    name = events[k].name.text.decode()
+                    phones.append(Phone(events[k].audio_position / 1000, name))
+                k += 1
+            return 0
+
+        kind = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+        )
+        callback = kind(receive)
+        self._library.espeak_SetSynthCallback(callback)
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise SystemExit(f"espeak-ng has no voice '{voice}'")
+        data = text.encode()
+        self._library.espeak_Synth(data, len(data) + 1, 0, 1, 0, self.CHARS_UTF8, None, None)
+        self._library.espeak_Synchronize()
+        samples = soxr.resample(np.concatenate(blocks) / 32768.0, self._rate, SAMPLE_RATE)
+        return (0.7 * samples / np.abs(samples).max()).astype(np.float32), phones
 
 
 def write_opus(path: Path, samples: NDArray[np.float32]) -> None:
@@ -127,32 +194,61 @@ def loudness(samples: NDArray[np.float32], frames: int, seconds: float) -> NDArr
     return smooth / smooth.max()
 
 
-def perform(
-    samples: NDArray[np.float32], style: Style, manner: Manner, checkpoint: Path | None
-) -> MotionClip:
-    """The person's motion while they say `samples`."""
-    model = load_expression_adapter(checkpoint)
-    style = replace(style, blinks=manner.blinks)
-    clip = animate(samples, style, pose="off", seed=SEED, model=model)
-    expression = clip.expression.copy()
-    expression[:, [ARKIT52.index(name) for name in OPENING]] *= manner.opening
-    expression[:, ARKIT52.index("mouthSmileLeft")] += manner.left_smile
-    emphasis = np.clip(2 * loudness(samples, clip.frames, seconds=0.1) - 1, 0, 1)
-    lift = manner.left_brow + manner.emphasis * gaussian_filter1d(emphasis, 2)
-    expression[:, ARKIT52.index("browOuterUpLeft")] += lift.astype(np.float32)
+def columns(name: str) -> list[int]:
+    """The actions of a name of `SHAPES`: one, or a left and a right one."""
+    found = [
+        i for i, action in enumerate(ARKIT52) if action in (name, name + "Left", name + "Right")
+    ]
+    if not found:
+        raise KeyError(name)
+    return found
 
-    time = np.arange(clip.frames) / FPS
-    down = manner.nod * (loudness(samples, clip.frames, seconds=0.2) - 0.5)
+
+def lips(phones: list[Phone], frames: int) -> NDArray[np.float64]:
+    """[frames, 52] how lips and jaw speak these phones."""
+    ends = [phone.start for phone in phones[1:]] + [frames / FPS]
+    curves = np.zeros((int(frames / FPS * CURVE_RATE), len(ARKIT52)))
+    closure = np.zeros(len(curves))
+    for phone, end in zip(phones, ends, strict=True):
+        shapes = [shape for c in phone.name for key, shape in SHAPES.items() if c in key]
+        edges = np.linspace(phone.start - LIPS_LEAD, end - LIPS_LEAD, len(shapes) + 1)
+        edges = np.maximum(edges * CURVE_RATE, 0).astype(int)
+        for shape, start, stop in zip(shapes, edges[:-1], edges[1:], strict=True):
+            closure[start:stop] = shape is CLOSED
+            for name, weight in shape.items():
+                curves[start:stop, columns(name)] = weight
+    curves = gaussian_filter1d(curves, LIPS_SMOOTH * CURVE_RATE, axis=0)
+    closure = gaussian_filter1d(closure, CLOSURE_SMOOTH * CURVE_RATE)
+    opening = [i for name in OPENING for i in columns(name)]
+    curves[:, opening] *= 1 - np.clip(1.1 * closure, 0, 1)[:, None]
+    return curves[np.arange(frames) * CURVE_RATE // FPS]
+
+
+def perform(samples: NDArray[np.float32], phones: list[Phone], manner: Manner) -> MotionClip:
+    """The person's motion while they say `samples`."""
+    frames = frames_in(len(samples))
+    expression = lips(phones, frames)
+    expression[:, [i for name in OPENING for i in columns(name)]] *= manner.opening
+    stress = np.clip(2.5 * loudness(samples, frames, seconds=0.15) - 1.1, 0, 1)
+    stress = gaussian_filter1d(stress, 1.5)[:, None]
+    expression[:, columns("mouthSmileLeft")] += manner.left_smile * stress
+    expression[:, columns("browOuterUpLeft")] += manner.left_brow * stress
+    closures = sample_blinks(frames, FPS, manner.blinks, np.random.default_rng(SEED))
+    expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
+
+    time = np.arange(frames) / FPS
+    down = manner.nod * (loudness(samples, frames, seconds=0.2) - 0.5)
     turn = manner.sway[0] * np.sin(2 * np.pi * 0.17 * time)
     tilt = manner.sway[1] * np.sin(2 * np.pi * 0.11 * time + 1)
     head = np.stack([down, turn, tilt], axis=1)
     # The eyes stay on the camera while the head moves, except for a glance.
     aside = gaussian_filter1d((np.abs(time - time[-1] / 2) < 0.4) * manner.glance, 1.0)
-    eyes = np.stack([-down, -turn + aside, np.zeros(clip.frames)], axis=1).astype(np.float32)
+    eyes = np.stack([-down, -turn + aside, np.zeros(frames)], axis=1).astype(np.float32)
     expression[:, EYE_LOOK] = eye_rotation_to_look(eyes, eyes)
-    return replace(
-        clip,
-        expression=expression.clip(0, 1),
+    return MotionClip(
+        "arkit52",
+        FPS,
+        expression.clip(0, 1),
         neck_pose=head * NECK_SHARE,
         head_pose=head * (1 - NECK_SHARE),
         leye_pose=eyes,
@@ -185,31 +281,26 @@ def film(clip: MotionClip, samples: NDArray[np.float32], path: Path) -> None:
 
 def check(path: Path) -> None:
     """A sample that the tracker loses in a single frame is no sample."""
-    landmarker = FaceLandmarker()
-    tracked = track_video(path, landmarker=landmarker)
+    tracked = track_video(path)
     unseen = int((tracked.clip.confidence == 0).sum())
     turned = np.degrees(np.linalg.norm(tracked.fit.rotation, axis=1).max())
     print(
-        f"{path.name}: {tracked.clip.duration:.1f} s, {unseen} frames without a face, "
-        f"residual {tracked.residual_percent:.2f} %, turned by at most {turned:.0f} degrees"
+        f"{path.name}: {tracked.clip.duration:.1f} s, {unseen} frames without a face, residual "
+        f"{tracked.residual_percent:.2f} %, turned by at most {turned:.0f} degrees"
     )
     if unseen:
         raise SystemExit("the face is not found in every frame")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, help="expression adapter; default: the shipped")
-    parser.add_argument("--style", type=Path, help="neutral style of it; default: the shipped")
-    options = parser.parse_args()
     SAMPLE_REFERENCE.parent.mkdir(exist_ok=True)
+    espeak = Espeak()
     for path, text in SPEECH_TEXTS.items():
-        samples = speak(text, SPEECH_VOICE)
+        samples, _ = espeak.speak(text, SPEECH_VOICE)
         write_opus(path, samples)
         print(f"{path.name}: {len(samples) / SAMPLE_RATE:.1f} s")
-    samples = speak(REFERENCE_TEXT, REFERENCE_VOICE)
-    style = Style.load(options.style) if options.style else default_style()
-    film(perform(samples, style, Manner(), options.checkpoint), samples, SAMPLE_REFERENCE)
+    samples, phones = espeak.speak(REFERENCE_TEXT, REFERENCE_VOICE)
+    film(perform(samples, phones, Manner()), samples, SAMPLE_REFERENCE)
     check(SAMPLE_REFERENCE)
     for path, most in MOST_BYTES.items():
         size = path.stat().st_size

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, MissingDependencyError
 from adamesh.files import check_input, check_output
 
 app = typer.Typer(
@@ -273,7 +273,6 @@ def train_expression(
     data: Data,
     tracks: Tracks,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
-    device: Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")] = "cpu",
 ) -> None:
     """Train the expression adapter; run again to resume.
 
@@ -282,6 +281,12 @@ def train_expression(
       adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
       -o runs/expression
     """
+    try:
+        import pydantic  # noqa: F401
+        import tensorboard  # noqa: F401
+        import yaml  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(str(error.name), "training", "train") from error
     from adamesh.data.corpus import read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
     from adamesh.faces.embedded import load_embedded_face
@@ -304,7 +309,6 @@ def train_expression(
             load("valid"),
             load_embedded_face(),
             output,
-            device=device,
             progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
         )
     typer.echo(str(weights))
@@ -372,16 +376,14 @@ def bench_tracking(
     """
     import tempfile
 
-    from adamesh.cli.tables import print_rows
     from adamesh import bench
+    from adamesh.cli.tables import print_rows
 
     with _progress() as report, tempfile.TemporaryDirectory() as folder:
         rows: list[Any]
         if videos:
             paths = [check_input(video, "video") for video in videos]
-            rows = list(
-                bench.bench_videos(paths, progress=lambda d, t: report("tracking", d, t))
-            )
+            rows = list(bench.bench_videos(paths, progress=lambda d, t: report("tracking", d, t)))
         else:
             rows = []
             for seed in range(clips):

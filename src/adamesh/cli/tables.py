@@ -31,7 +31,10 @@ def print_rows(title: str, figures: list[Any], *, as_json: bool) -> None:
     rows = [[_short(record[name]) for name in columns] for record in records]
     medians = [[record[name] for record in records] for name in columns]
     rows.append(
-        ["median" if isinstance(values[0], str) else _short(np.median(values)) for values in medians]
+        [
+            "median" if isinstance(values[0], str) else _short(np.median(values))
+            for values in medians
+        ]
     )
     _print(title, [name.replace("_", " ") for name in columns], rows)
 

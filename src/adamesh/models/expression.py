@@ -52,18 +52,22 @@ class ExpressionOutput:
     after: Tensor
 
 
+def _blocks(config: ExpressionConfig, count: int, window: int | None) -> nn.ModuleList:
+    return nn.ModuleList(
+        ConformerBlock(
+            config.dim, config.heads, config.kernel, window=window, dropout=config.dropout
+        )
+        for _ in range(count)
+    )
+
+
 class StyleEncoder(nn.Module):
     """A reference expression sequence -> one style embedding."""
 
     def __init__(self, config: ExpressionConfig) -> None:
         super().__init__()
         self.input = nn.Linear(config.expression_dim, config.dim)
-        self.blocks = nn.ModuleList(
-            ConformerBlock(
-                config.dim, config.heads, config.kernel, window=None, dropout=config.dropout
-            )
-            for _ in range(config.style_blocks)
-        )
+        self.blocks = _blocks(config, config.style_blocks, window=None)
         # Mean and deviation of the reference itself reach the embedding unmixed: a person's usual face
         # and range of motion are most of a style.
         self.out = nn.Linear(2 * (config.dim + config.expression_dim), config.style_dim)
@@ -109,16 +113,7 @@ class AudioEncoder(nn.Module):
             causal=True,
             stride=FEATURES_PER_FRAME,
         )
-        self.blocks = nn.ModuleList(
-            ConformerBlock(
-                config.dim,
-                config.heads,
-                config.kernel,
-                window=config.window,
-                dropout=config.dropout,
-            )
-            for _ in range(config.encoder_blocks)
-        )
+        self.blocks = _blocks(config, config.encoder_blocks, config.window)
 
     def forward(self, features: Tensor, state: State | None = None) -> Tensor:
         """Args: features [B, 2 T, D]. Returns: [B, T, dim]."""
@@ -134,16 +129,7 @@ class ExpressionDecoder(nn.Module):
     def __init__(self, config: ExpressionConfig) -> None:
         super().__init__()
         self.condition = nn.Linear(2 * config.style_dim, 2 * config.dim)
-        self.blocks = nn.ModuleList(
-            ConformerBlock(
-                config.dim,
-                config.heads,
-                config.kernel,
-                window=config.window,
-                dropout=config.dropout,
-            )
-            for _ in range(config.decoder_blocks)
-        )
+        self.blocks = _blocks(config, config.decoder_blocks, config.window)
         self.out = nn.Linear(config.dim, config.expression_dim)
 
     def forward(self, speech: Tensor, condition: Tensor, state: State | None = None) -> Tensor:

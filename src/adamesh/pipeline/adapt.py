@@ -1,5 +1,6 @@
 """A reference video -> a style: tracking, then MoLoRA on the reference's own speech and motion."""
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,8 +103,7 @@ def adapt_to_clip(
     assert clip.betas is not None, "tracked clips have betas"
     target = torch.from_numpy(regression_target(clip))
     betas = torch.from_numpy(clip.betas)
-    personal = ExpressionAdapter(model.config)
-    personal.load_state_dict(model.state_dict())
+    personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
     speech = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     speech[: len(samples)] = samples[: len(speech)]

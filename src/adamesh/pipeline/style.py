@@ -1,5 +1,6 @@
 """A person's style: everything that a reference tells of how somebody moves."""
 
+import copy
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -61,8 +62,7 @@ class Style:
                 f"the style '{self.source}' was made for base model {self.base}, this is {found}; "
                 "run `adamesh adapt` on its video again"
             )
-        model = ExpressionAdapter(base.config)
-        model.load_state_dict(base.state_dict())
+        model = copy.deepcopy(base)
         if self.branches:
             attach(model, self.branches, seed=0)
             load_branch_state(model, self.molora)

@@ -88,6 +88,13 @@ def rotation_matrix(rotvec: Tensor) -> Tensor:
     return torch.linalg.matrix_exp(_skew(rotvec))
 
 
+def _turn_to(direction: Tensor) -> Tensor:
+    """[..., 3] -> axis-angle [..., 3] of the shortest turn from +Z to it, without roll."""
+    x, y, z = torch.nn.functional.normalize(direction, dim=-1).unbind(-1)
+    sine = torch.hypot(x, y).clamp_min(1e-6)
+    return torch.stack([-y, x, torch.zeros_like(x)], -1) * (torch.atan2(sine, z) / sine)[..., None]
+
+
 def _skew(v: Tensor) -> Tensor:
     zero = torch.zeros_like(v[..., 0])
     rows = (zero, -v[..., 2], v[..., 1], v[..., 2], zero, -v[..., 0], -v[..., 1], v[..., 0], zero)
@@ -291,7 +298,8 @@ class _Problem:
         f = self.f
         centres = f.joints_template + f.joints_shapedirs @ self.betas  # [2, 3]
         for eye, ids in enumerate((lm.LEFT_IRIS, lm.RIGHT_IRIS)):
-            radius = (f.basis.template[list(ids)].mean(0) - f.joints_template[eye]).norm()
+            rest = f.basis.template[list(ids)].mean(0) - f.joints_template[eye]
+            radius = rest.norm()
             pixel = self.seen[:, list(ids), :2].mean(1)
             offset = (pixel - self.camera.centre) / self.camera.focal
             ray = torch.stack([offset[:, 0], -offset[:, 1], -torch.ones(len(offset))], -1)
@@ -302,12 +310,10 @@ class _Problem:
             # The ray meets the eyeball in front, or passes it: then its nearest point is taken.
             hit = ray * (along - (radius**2 - miss).clamp_min(0).sqrt())[:, None]
             direction = (self.rotation.mT @ (hit - to_eye)[..., None])[..., 0]
-            # The shortest turn from +Z to the gaze, without roll.
-            direction = torch.nn.functional.normalize(direction, dim=-1)
-            sine = direction[:, :2].norm(dim=-1).clamp_min(1e-6)
-            angle = torch.atan2(sine, direction[:, 2]).clamp_max(FARTHEST_GAZE)
-            turn = torch.stack([-direction[:, 1], direction[:, 0], torch.zeros_like(sine)], -1)
-            self.gaze[:, eye] = turn * (angle / sine)[:, None]
+            # The detector sees irises at rest lower than they are: the upper lids hide a part of them.
+            turn = _turn_to(direction @ rotation_matrix(_turn_to(rest)))
+            angle = turn.norm(dim=-1, keepdim=True)
+            self.gaze[:, eye] = turn * (FARTHEST_GAZE / angle.clamp_min(FARTHEST_GAZE))
         looks = eye_rotation_to_look(self.gaze[:, 0].numpy(), self.gaze[:, 1].numpy())
         self.expression[:, EYE_LOOK] = torch.from_numpy(looks)
 

@@ -17,7 +17,6 @@ from adamesh.tracking.fit import FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
 from adamesh.tracking.response import load_response
 
-LONGEST_GAP = 0.5  # s without a face that is filled in from both sides
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
 SHORTEST = 1.0  # s of video with a face
 

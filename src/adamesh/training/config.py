@@ -44,7 +44,7 @@ def load_training_config(path: str | os.PathLike[str]) -> ExpressionTraining:
     """
     path = check_input(path, "config")
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.safe_load(Path(path).read_bytes())
         return ExpressionTraining.model_validate(content)
     except yaml.YAMLError as error:
         raise InputError(f"config '{path}' is not YAML: {str(error).splitlines()[0]}") from error

@@ -22,6 +22,7 @@ from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.rates import FEATURES_PER_FRAME
 from adamesh.training.config import ExpressionTraining
 
+VALIDATION_CLIPS = 10  # of a person; some have fifty, and training waits
 STD_FLOOR = 0.03  # an action that hardly moves must not become loud by z-scoring
 
 
@@ -34,7 +35,8 @@ def validate(
     """
     model.eval()
     figures = {}
-    for speaker, group in groups.items():
+    for speaker, clips in groups.items():
+        group = clips[:VALIDATION_CLIPS]
         generated: list[np.ndarray] = []
         seen: list[np.ndarray] = []
         for i, sequence in enumerate(group):
@@ -78,7 +80,6 @@ def train_expression(
     face: Face,
     folder: Path,
     *,
-    device: str = "cpu",
     progress: Callable[[int, int, float], None],
 ) -> Path:
     """Trains, resuming from `folder` if a run stopped there.
@@ -96,7 +97,7 @@ def train_expression(
     run = Run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    model = ExpressionAdapter(config.model).to(device)
+    model = ExpressionAdapter(config.model)
     expressions = torch.cat([s.expression for s in train])
     model.mean.copy_(expressions.mean(0))
     model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
@@ -108,7 +109,7 @@ def train_expression(
     )
     step = 0
     if run.state.exists():
-        saved = torch.load(run.state, weights_only=True, map_location=device)
+        saved = torch.load(run.state, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])

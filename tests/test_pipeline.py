@@ -1,0 +1,313 @@
+"""From a reference video to a head that speaks, on the packaged sample."""
+
+import itertools
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soxr
+import torch
+
+import adamesh
+from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.errors import InputError
+from adamesh.media.audio import load_audio, write_wav
+from adamesh.media.video import VideoWriter, probe, read_frames
+from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.blinks import detect_blinks
+from adamesh.motion.clip import ROTATIONS, MotionClip
+from adamesh.motion.gaze import eye_rotation_to_look
+from adamesh.motion.rotation import relative_rotation
+from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
+from adamesh.nn.molora import Branch
+from adamesh.pipeline.adapt import AdaptOptions, adapt, adapt_to_clip
+from adamesh.pipeline.animate import animate
+from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
+from adamesh.pipeline.style import Style, default_style
+from adamesh.rates import FPS, SAMPLE_RATE, frames_in
+from adamesh.tracking.track import track_video
+
+FEW = AdaptOptions(steps=8)  # where it does not matter how well a style is learned
+STILL = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK]
+
+
+@pytest.fixture(scope="module")
+def model() -> ExpressionAdapter:
+    return load_expression_adapter()
+
+
+@pytest.fixture(scope="module")
+def clip() -> MotionClip:
+    """The sample's reference, tracked."""
+    return track_video(SAMPLE_REFERENCE).clip
+
+
+@pytest.fixture(scope="module")
+def style(clip: MotionClip, model: ExpressionAdapter) -> Style:
+    return adapt_to_clip(clip, load_audio(SAMPLE_REFERENCE), "me.mp4", model=model, options=FEW)
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    return load_audio(SAMPLE_SPEECH)
+
+
+def assert_same(a: MotionClip, b: MotionClip) -> None:
+    """Bit for bit."""
+    for field in fields(MotionClip):
+        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), field.name)
+
+
+def speed(rotations: np.ndarray) -> np.ndarray:
+    """[T, 3] axis-angle -> [T - 1] radians a frame."""
+    return np.linalg.norm(relative_rotation(rotations[:-1], rotations[1:]), axis=-1)
+
+
+class TestSample:
+    def test_reference(self, clip: MotionClip) -> None:
+        info = probe(SAMPLE_REFERENCE)
+        assert info.has_audio
+        assert 9 < info.duration < 13
+        assert SAMPLE_REFERENCE.stat().st_size <= 600_000
+        assert clip.confidence is not None
+        assert (clip.confidence > 0).all()
+        assert float(clip.metadata["residual_percent"]) < 1.5  # type: ignore[arg-type]
+
+    def test_its_manner_is_seen(self, clip: MotionClip) -> None:
+        """What `tools/build_sample.py` made of the neutral style."""
+        left, right = (clip.expression_by_name(f"mouthSmile{s}") for s in ("Left", "Right"))
+        assert left.mean() > 1.5 * right.mean()
+        assert left.std() > 1.5 * right.std()
+        assert clip.expression_by_name("jawOpen").std() > 0.08
+        turned = np.degrees(np.linalg.norm(clip.neck_pose + clip.head_pose, axis=1))
+        assert 4 < turned.max() < 15
+        assert len(detect_blinks(clip.expression[:, EYE_BLINK], FPS)) >= 4
+
+    @pytest.mark.parametrize("path", [SAMPLE_SPEECH, SAMPLE_SPEECH_2], ids=lambda path: path.name)
+    def test_speech(self, path: Path) -> None:
+        assert path.stat().st_size <= 60_000
+        samples = load_audio(path)
+        assert 4 <= len(samples) / SAMPLE_RATE <= 6
+        assert 0.3 < np.abs(samples).max() <= 1
+
+
+class TestAdapt:
+    def test_the_video_gives_what_its_track_gives(
+        self, style: Style, model: ExpressionAdapter
+    ) -> None:
+        stages = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            stages[stage] = (done, total)
+
+        again = adapt(SAMPLE_REFERENCE, model=model, options=FEW, progress=progress)
+        assert again.source == "reference.mp4"
+        assert again.molora.keys() == style.molora.keys()
+        for name, tensor in style.molora.items():
+            assert torch.equal(again.molora[name], tensor), name
+        assert torch.equal(again.embedding, style.embedding)
+        assert set(stages) == {"tracking", "adapting"}
+        assert all(done == total for done, total in stages.values())
+
+    def test_the_base_model_is_untouched(self, clip: MotionClip, model: ExpressionAdapter) -> None:
+        before = fingerprint(model)
+        speech = load_audio(SAMPLE_REFERENCE)
+        short = clip.slice(0, 50)
+        style = adapt_to_clip(short, speech, "me", model=model, options=AdaptOptions(steps=2))
+        assert style.base == fingerprint(model) == before
+        assert not any(p.requires_grad for p in model.parameters())
+        assert fingerprint(style.personal_model(model)) != before
+        assert fingerprint(model) == before
+
+    def test_the_callers_randomness_is_untouched(
+        self, clip: MotionClip, model: ExpressionAdapter
+    ) -> None:
+        torch.manual_seed(3)
+        expected = torch.rand(4)
+        torch.manual_seed(3)
+        speech = load_audio(SAMPLE_REFERENCE)
+        adapt_to_clip(clip.slice(0, 50), speech, "", model=model, options=AdaptOptions(steps=1))
+        assert torch.equal(torch.rand(4), expected)
+
+    def test_only_molora_is_stored(self, style: Style, model: ExpressionAdapter) -> None:
+        base = model.state_dict()
+        assert style.molora
+        assert not set(style.molora) & set(base)
+        stored = sum(tensor.numel() for tensor in style.molora.values())
+        assert stored < 0.5 * sum(tensor.numel() for tensor in base.values())
+
+    def test_the_style_is_heard_of(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray
+    ) -> None:
+        """Both the embedding and the branches change what is made of the same speech."""
+        bare = replace(style, branches=(), molora={})
+        neutral, embedded, own = (
+            animate(speech, s, pose="off", model=model).expression[:, STILL]
+            for s in (default_style(), bare, style)
+        )
+        assert np.abs(embedded - neutral).max() > 0.01
+        assert np.abs(own - embedded).max() > 0.01
+
+
+class TestStyleFile:
+    def test_round_trip(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray, tmp_path: Path
+    ) -> None:
+        """`--style` gives what `--reference` gives."""
+        path = tmp_path / "me.style"
+        style.save(path)
+        again = Style.load(path)
+        assert (again.base, again.branches, again.blinks, again.source) == (
+            style.base,
+            style.branches,
+            style.blinks,
+            style.source,
+        )
+        assert_same(animate(speech, style, model=model), animate(speech, again, model=model))
+
+    def test_it_is_small(self, style: Style, tmp_path: Path) -> None:
+        style.save(tmp_path / "me.style")
+        assert (tmp_path / "me.style").stat().st_size < 4_000_000
+
+    def test_another_base_model_is_refused(self, style: Style, model: ExpressionAdapter) -> None:
+        other = ExpressionAdapter(model.config)
+        with pytest.raises(InputError, match="was made for base model"):
+            style.personal_model(other)
+
+    def test_an_old_file_is_kept(self, style: Style, tmp_path: Path) -> None:
+        path = tmp_path / "me.style"
+        path.write_text("precious")
+        with pytest.raises(InputError, match="exists already"):
+            style.save(path)
+        assert path.read_text() == "precious"
+
+    def test_the_default_style_belongs_to_the_shipped_model(self, model: ExpressionAdapter) -> None:
+        assert default_style().base == fingerprint(model)
+
+
+class TestAnimate:
+    def test_the_same_seed_gives_the_same_clip(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray
+    ) -> None:
+        a, b = (animate(speech, style, seed=5, model=model) for _ in range(2))
+        assert_same(a, b)
+
+    def test_another_seed_changes_only_the_blinks(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray
+    ) -> None:
+        often = replace(style, blinks=replace(style.blinks, rate_hz=0.8))
+        a, b = (animate(speech, often, seed=seed, model=model) for seed in (0, 1))
+        assert not np.array_equal(a.expression[:, EYE_BLINK], b.expression[:, EYE_BLINK])
+        np.testing.assert_array_equal(a.expression[:, STILL], b.expression[:, STILL])
+        for name in ROTATIONS:
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+    def test_no_pose(self, style: Style, model: ExpressionAdapter, speech: np.ndarray) -> None:
+        still = animate(speech, style, pose="off", model=model)
+        moving = animate(speech, style, model=model)
+        for name in ROTATIONS:
+            assert not getattr(still, name).any()
+        assert not still.expression[:, EYE_LOOK].any()
+        mouth = [i for i in range(len(ARKIT52)) if i not in EYE_LOOK]
+        np.testing.assert_array_equal(still.expression[:, mouth], moving.expression[:, mouth])
+
+    def test_the_pose_never_jumps(self, style: Style, model: ExpressionAdapter) -> None:
+        samples = np.random.default_rng(0).normal(0, 0.05, 40 * SAMPLE_RATE).astype(np.float32)
+        clip = animate(samples, style, model=model)
+        assert clip.duration > 3 * len(style.head_motion) / FPS  # it loops
+        for j, name in enumerate(("neck_pose", "head_pose")):
+            assert speed(getattr(clip, name)).max() <= 1.05 * speed(style.head_motion[:, j]).max()
+            assert speed(getattr(clip, name)).max() > 0
+        gaze = eye_rotation_to_look(clip.leye_pose, clip.reye_pose)
+        np.testing.assert_allclose(clip.expression[:, EYE_LOOK], gaze, atol=1e-6)
+
+    @pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (8_000, 1), (44_100, 1)])
+    def test_any_recording(
+        self,
+        style: Style,
+        model: ExpressionAdapter,
+        speech: np.ndarray,
+        tmp_path: Path,
+        rate: int,
+        channels: int,
+    ) -> None:
+        path = tmp_path / "speech.wav"
+        sound = np.tile(soxr.resample(speech, SAMPLE_RATE, rate), (channels, 1))
+        layout = {1: "mono", 2: "stereo"}[channels]
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("pcm_f32le", rate=rate, layout=layout)
+            frame = av.AudioFrame.from_ndarray(sound.astype(np.float32), "fltp", layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        expected, found = (animate(x, style, model=model) for x in (speech, path))
+        assert found.frames in (expected.frames, expected.frames + 1)
+        if rate > SAMPLE_RATE:  # a telephone's band is another sound
+            off = np.abs(found.expression[: expected.frames] - expected.expression)
+            assert off.mean() < 0.01
+
+    def test_the_sound_of_a_video(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "speech.mp4"
+        with VideoWriter(path, FPS, 64, 64, (speech, SAMPLE_RATE)) as video:
+            for _ in range(frames_in(len(speech))):
+                video.write(np.zeros((64, 64, 3), np.uint8))
+        clip = animate(path, style, model=model)
+        assert clip.frames / FPS == pytest.approx(len(speech) / SAMPLE_RATE, abs=0.1)
+
+    def test_half_a_second(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray, tmp_path: Path
+    ) -> None:
+        write_wav(tmp_path / "short.wav", speech[: SAMPLE_RATE // 2], SAMPLE_RATE)
+        clip = animate(tmp_path / "short.wav", style, model=model)
+        assert clip.frames == 13  # motion never ends before the sound does
+        with pytest.raises(InputError, match=r"at least 0\.5 s"):
+            animate(speech[: SAMPLE_RATE // 2 - 1], style, model=model)
+
+    def test_two_minutes(self, style: Style, model: ExpressionAdapter) -> None:
+        time = np.arange(120 * SAMPLE_RATE) / SAMPLE_RATE
+        tone = 0.2 * np.sin(2 * np.pi * 220 * time) * (np.sin(2 * np.pi * 3 * time) > 0)
+        hiss = np.random.default_rng(0).normal(0, 0.02, len(time))
+        clip = animate((tone + hiss).astype(np.float32), style, model=model)
+        assert clip.duration == 120
+        assert np.isfinite(clip.expression).all()
+        # the same minute again is the same motion again: nothing drifts
+        mouth = clip.expression[:, ARKIT52.index("jawOpen")]
+        assert abs(mouth[500:1500].mean() - mouth[2000:].mean()) < 0.05
+
+    def test_silence_is_a_quiet_mouth(self, model: ExpressionAdapter, speech: np.ndarray) -> None:
+        jaw = ARKIT52.index("jawOpen")
+        silent = animate(np.zeros(3 * SAMPLE_RATE, np.float32), model=model)
+        spoken = animate(speech, model=model)
+        assert silent.expression[25:, jaw].std() < 0.5 * spoken.expression[:, jaw].std()
+
+    def test_bad_samples(self, style: Style, model: ExpressionAdapter) -> None:
+        with pytest.raises(InputError, match="mono"):
+            animate(np.zeros((2, SAMPLE_RATE), np.float32), style, model=model)
+        with pytest.raises(InputError, match="pose must be"):
+            animate(np.zeros(SAMPLE_RATE, np.float32), style, pose="up", model=model)  # type: ignore[arg-type]
+
+
+def test_the_python_interface_of_the_readme(tmp_path: Path) -> None:
+    video = tmp_path / "me.mp4"  # the first seconds of the sample, for the time it takes
+    sound = load_audio(SAMPLE_REFERENCE)[: 2 * SAMPLE_RATE]
+    info = probe(SAMPLE_REFERENCE)
+    with VideoWriter(video, FPS, info.width, info.height, (sound, SAMPLE_RATE)) as writer:
+        for frame in itertools.islice(read_frames(SAMPLE_REFERENCE), 2 * FPS):
+            writer.write(frame)
+    style = adamesh.adapt(video)
+    clip = adamesh.animate(SAMPLE_SPEECH, style)
+    written = adamesh.export(clip, tmp_path / "talking.glb")
+    assert written == [tmp_path / "talking.glb"]
+    assert written[0].stat().st_size > 1_000_000
+    assert isinstance(style, adamesh.Style)
+    assert isinstance(clip, adamesh.MotionClip)
+
+
+def test_branches_are_kept_in_the_style(style: Style) -> None:
+    assert style.branches == FEW.branches
+    assert all(isinstance(branch, Branch) for branch in style.branches)
