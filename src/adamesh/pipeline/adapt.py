@@ -39,8 +39,8 @@ class AdaptOptions:
         Branch(rank=4, alpha=4.0, learning_rate=5e-4),
         Branch(rank=8, alpha=4.0, learning_rate=2.5e-4),
     )
-    steps: int = 80
-    copies: int = 3  # of the reference a step, each with its speech altered
+    steps: int = 50
+    copies: int = 2  # of the reference a step, each with its speech altered
     velocity_weight: float = 0.5
     lip_weight: float = 0.4
     weight_decay: float = 0.01
