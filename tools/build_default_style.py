@@ -2,26 +2,33 @@
 
     python tools/build_default_style.py CORPUS TRACKS --head-motion VIDEO
 
-Its embedding is the mean over all training people, each counted once, its identity the average face, its
-blinks the population's. Its head and eye motion is that of one training video, calmed.
+Its embedding is the mean over all training people, each counted once, its amplitude their median, its
+identity the average face, its blinks the population's. Its head and eye motion is that of one training
+video, calmed.
 """
 
 import argparse
+import statistics
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from adamesh.audio.logmel import log_mel
 from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
 from adamesh.data.corpus import read_corpus
 from adamesh.data.sequences import regression_target
+from adamesh.media.audio import load_audio
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.pipeline.adapt import own_motion
+from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS
+from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
 CALM = 0.6  # of the head's and eyes' rotations
+CLIPS = 20  # of a person, for the amplitude
 LONGEST = 20  # s of head motion
 
 
@@ -33,6 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_expression_adapter()
     people: dict[str, list[torch.Tensor]] = {}
+    speech: dict[str, list[tuple[Path, torch.Tensor]]] = {}
     moving = None
     for video in read_corpus(arguments.corpus, arguments.tracks):
         if video.split != "train" or not video.track.exists():
@@ -40,18 +48,36 @@ def main() -> None:
         clip = MotionClip.load(video.track).resample(FPS)
         target = torch.from_numpy(regression_target(clip))
         people.setdefault(video.speaker, []).append(target)
+        if len(speech.setdefault(video.speaker, [])) < CLIPS:
+            speech[video.speaker].append((video.path, target))
         if video.path == arguments.corpus / arguments.head_motion:
             moving = clip.slice(0, min(clip.frames, LONGEST * FPS))
     if moving is None:
         parser.error(f"{arguments.head_motion} is not a tracked training video")
     embeddings = [model.encode_style(torch.cat(clips)[None, :1500]) for clips in people.values()]
     head, eyes = own_motion(moving)
+    neutral = torch.cat(embeddings).mean(0)
+    betas = torch.zeros(model.config.identity_dim)
+    gains = []
+    for spoken in speech.values():
+        frames = [len(target) for _, target in spoken]
+        generated = []
+        for (path, _), n in zip(spoken, frames, strict=True):
+            samples = np.zeros((n + model.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
+            heard = load_audio(path)[: len(samples)]
+            samples[: len(heard)] = heard
+            features = log_mel(torch.from_numpy(samples)[None])[0]
+            generated.append(model.predict(features, neutral[None], betas[None]))
+        gains.append(
+            amplitude_gain(torch.cat(generated), torch.cat([target for _, target in spoken]))
+        )
     Style(
         base=fingerprint(model),
         branches=(),
         molora={},
-        embedding=torch.cat(embeddings).mean(0),
-        betas=torch.zeros(model.config.identity_dim),
+        embedding=neutral,
+        betas=betas,
+        gain=statistics.median(gains),
         head_motion=CALM * head,
         eye_motion=CALM * (eyes - eyes.mean(0)),
         blinks=BlinkStatistics(),

@@ -80,6 +80,10 @@ def animate(
     style: Annotated[Path | None, typer.Option(help="Style file from `adamesh adapt`.")] = None,
     pose: Annotated[Pose, typer.Option(help="Head motion.")] = Pose.reference,
     fps: Fps = None,
+    intensity: Annotated[
+        float,
+        typer.Option(min=0, max=4, help="Factor on the mouth's motion; 1 is the style's own."),
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the blinks; same seed, same result.", min=0)] = 0,
     force: Force = False,
 ) -> None:
@@ -111,7 +115,7 @@ def animate(
             personal = Style.load(style)
         elif reference is not None:
             personal = learn(reference, progress=report)
-        clip = run(samples, personal, pose=pose.value, seed=seed)
+        clip = run(samples, personal, pose=pose.value, intensity=intensity, seed=seed)
         write(
             clip,
             output,

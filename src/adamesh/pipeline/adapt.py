@@ -22,6 +22,7 @@ from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
+from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.tracking.track import NECK_SHARE, track_video
@@ -107,7 +108,8 @@ def adapt_to_clip(
     frames = clip.frames + model.config.lookahead
     speech = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     speech[: len(samples)] = samples[: len(speech)]
-    _fit(personal, log_mel(torch.from_numpy(speech)[None])[0], target, betas, options, progress)
+    features = log_mel(torch.from_numpy(speech)[None])[0]
+    _fit(personal, features, target, betas, options, progress)
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
@@ -118,6 +120,7 @@ def adapt_to_clip(
         molora=branch_state(personal),
         embedding=embedding,
         betas=betas,
+        gain=amplitude_gain(personal.predict(features, embedding[None], betas[None]), target),
         head_motion=head,
         eye_motion=eyes,
         blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),

@@ -16,6 +16,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.looping import plan_loop
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
+from adamesh.pipeline.amplitude import enlarge, resting_expression
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
 
@@ -28,6 +29,7 @@ def animate(
     style: Style | None = None,
     *,
     pose: Pose = "reference",
+    intensity: float = 1.0,
     seed: int = 0,
     model: ExpressionAdapter | None = None,
 ) -> MotionClip:
@@ -38,6 +40,7 @@ def animate(
         style: from `adapt`; the neutral default style if None.
         pose: `reference` loops the head and eye motion of the style's reference, `off` keeps the head
             still and the eyes ahead.
+        intensity: further factor on the mouth's motion; 1 is the style's own amplitude.
         seed: of the blinks. The same seed gives the same clip.
         model: base expression adapter that the style belongs to; the shipped one by default.
     Returns:
@@ -47,6 +50,8 @@ def animate(
     """
     if pose not in ("reference", "off"):
         raise InputError(f"pose must be 'reference' or 'off', got '{pose}'")
+    if not 0 <= intensity <= 4:
+        raise InputError(f"intensity must be within 0..4, got {intensity}")
     samples = speech if isinstance(speech, np.ndarray) else load_audio(speech)
     if samples.ndim != 1 or len(samples) < SHORTEST * SAMPLE_RATE:
         raise InputError(
@@ -59,7 +64,10 @@ def animate(
     padded = np.zeros((frames + personal.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
     padded[: len(samples)] = samples
     features = log_mel(torch.from_numpy(padded)[None])[0]
-    expression = personal.predict(features, style.embedding[None], style.betas[None]).numpy()
+    embedding, betas = style.embedding[None], style.betas[None]
+    rest = resting_expression(personal, embedding, betas)
+    regressed = personal.predict(features, embedding, betas)
+    expression = enlarge(regressed, rest, style.gain * intensity).numpy()
 
     rng = np.random.default_rng(seed)
     closures = sample_blinks(frames, FPS, style.blinks, rng)

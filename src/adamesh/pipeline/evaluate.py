@@ -20,6 +20,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
+from adamesh.pipeline.amplitude import enlarge, resting_expression
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
@@ -54,12 +55,21 @@ def load_people(videos: list[Video]) -> list[Person]:
     return [people[name] for name in sorted(people)]
 
 
-def generate(model: ExpressionAdapter, style: Style, speech: np.ndarray, frames: int) -> Tensor:
-    """[T, E] expression without blinks and gaze for the first `frames` frames of `speech`."""
+def generate(
+    model: ExpressionAdapter, style: Style, speech: np.ndarray, frames: int, *, enlarged: bool
+) -> Tensor:
+    """[T, E] expression without blinks and gaze for the first `frames` frames of `speech`.
+
+    With `enlarged` it is what `animate` gives, without it the bare regression.
+    """
     padded = np.zeros((frames + model.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
     padded[: len(speech)] = speech[: len(padded)]
     features = log_mel(torch.from_numpy(padded)[None])[0]
-    return model.predict(features, style.embedding[None], style.betas[None])
+    embedding, betas = style.embedding[None], style.betas[None]
+    regressed = model.predict(features, embedding, betas)
+    if not enlarged:
+        return regressed
+    return enlarge(regressed, resting_expression(model, embedding, betas), style.gain)
 
 
 @dataclass(frozen=True)
@@ -99,8 +109,8 @@ def evaluate_sync(
             used += len(speech)
             expressions = {
                 "seen": torch.from_numpy(clip.expression.copy()),
-                "right": generate(personal, style, speech, clip.frames),
-                "wrong": generate(personal, style, wrong, clip.frames),
+                "right": generate(personal, style, speech, clip.frames, enlarged=True),
+                "wrong": generate(personal, style, wrong, clip.frames, enlarged=True),
             }
             for name, expression in expressions.items():
                 curves[name].append(mouth_opening(face, expression).numpy())
@@ -129,7 +139,14 @@ class ArmFigures:
     std_ratio: float
 
 
-ARMS = ("neutral", "embedding", "gain and bias", "embedding, gain and bias", "MoLoRA")
+ARMS = (
+    "neutral",
+    "embedding",
+    "gain and bias",
+    "embedding, gain and bias",
+    "MoLoRA",
+    "MoLoRA, as animated",
+)
 
 
 def evaluate_adaptation(
@@ -141,7 +158,9 @@ def evaluate_adaptation(
     """Every arm of `ARMS` on a person: 10 s as reference, the rest as test; None if the rest is short.
 
     `neutral` is the default style; `embedding` the style encoder's alone; `gain and bias` fits these for
-    each action by least squares on the same reference, on top of either; `MoLoRA` is `adapt`.
+    each action by least squares on the same reference, on top of either; `MoLoRA` is `adapt`. These are
+    bare regressions, whose best lip error is near a mouth that hardly moves; `MoLoRA, as animated` has the
+    amplitude that `animate` gives back, see `pipeline.amplitude`.
     """
     options = options or AdaptOptions()
     clip, speech = _joined(person)
@@ -157,10 +176,16 @@ def evaluate_adaptation(
     adapted = adapt_to_clip(reference, heard, person.name, model=model, options=options)
     target = _judged(torch.from_numpy(clip.expression.copy()))
 
-    def run(style: Style) -> Tensor:
-        return _judged(generate(style.personal_model(model), style, speech, clip.frames))
+    def run(style: Style, *, enlarged: bool = False) -> Tensor:
+        personal = style.personal_model(model)
+        return _judged(generate(personal, style, speech, clip.frames, enlarged=enlarged))
 
-    runs = {"neutral": run(neutral), "embedding": run(embedded), "MoLoRA": run(adapted)}
+    runs = {
+        "neutral": run(neutral),
+        "embedding": run(embedded),
+        "MoLoRA": run(adapted),
+        "MoLoRA, as animated": run(adapted, enlarged=True),
+    }
     for name, base in (("gain and bias", "neutral"), ("embedding, gain and bias", "embedding")):
         runs[name] = _gain_and_bias(runs[base], target, split)
     return {name: _arm(runs[name][split:], target[split:]) for name in ARMS}

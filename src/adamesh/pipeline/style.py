@@ -34,6 +34,7 @@ class Style:
         molora: branch weights by layer name.
         embedding: [style_dim] of the style encoder.
         betas: [K] identity.
+        gain: by which `animate` enlarges the mouth's motion, see `pipeline.amplitude`.
         head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean.
         eye_motion: [R, 2, 3] axis-angle of the left and right eyeball, 25 fps.
         blinks: how the person blinks.
@@ -45,6 +46,7 @@ class Style:
     molora: dict[str, Tensor]
     embedding: Tensor
     betas: Tensor
+    gain: float
     head_motion: np.ndarray
     eye_motion: np.ndarray
     blinks: BlinkStatistics
@@ -87,6 +89,7 @@ class Style:
             "kind": KIND,
             "base": self.base,
             "branches": json.dumps([asdict(branch) for branch in self.branches]),
+            "gain": str(self.gain),
             "blinks": json.dumps(asdict(self.blinks)),
             "source": self.source,
         }
@@ -125,6 +128,7 @@ class Style:
             },
             embedding=tensors["embedding"],
             betas=tensors["betas"],
+            gain=float(metadata["gain"]),
             head_motion=tensors["head_motion"].numpy(),
             eye_motion=tensors["eye_motion"].numpy(),
             blinks=BlinkStatistics(**json.loads(metadata["blinks"])),
