@@ -21,9 +21,10 @@ from adamesh.motion.blinks import detect_blinks
 from adamesh.motion.clip import ROTATIONS, MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.rotation import relative_rotation
-from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
+from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch
 from adamesh.pipeline.adapt import AdaptOptions, adapt, adapt_to_clip
+from adamesh.pipeline.amplitude import amplitude_gain, enlarge
 from adamesh.pipeline.animate import animate
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.pipeline.style import Style, default_style
@@ -311,3 +312,32 @@ def test_the_python_interface_of_the_readme(tmp_path: Path) -> None:
 def test_branches_are_kept_in_the_style(style: Style) -> None:
     assert style.branches == FEW.branches
     assert all(isinstance(branch, Branch) for branch in style.branches)
+
+
+def test_enlarging_moves_the_mouth_about_its_rest_and_nothing_else() -> None:
+    rng = torch.Generator().manual_seed(0)
+    rest = 0.2 * torch.rand(52, generator=rng)
+    moving = rest + 0.1 * torch.rand(30, 52, generator=rng)
+    larger = enlarge(moving, rest, 2.0)
+    torch.testing.assert_close(larger[:, MOUTH] - rest[MOUTH], 2 * (moving - rest)[:, MOUTH])
+    assert torch.equal(larger[:, UPPER_FACE], moving[:, UPPER_FACE])
+    assert enlarge(moving, rest, 50.0).max() <= 1
+    torch.testing.assert_close(enlarge(rest[None], rest, 3.0)[0], rest)
+
+
+def test_the_gain_restores_the_deviation_and_is_bounded() -> None:
+    seen = torch.zeros(100, 52)
+    seen[:, ARKIT52.index("jawOpen")] = 0.3 + 0.2 * torch.sin(torch.arange(100.0))
+    assert amplitude_gain(seen / 2, seen) == pytest.approx(2.0, rel=1e-3)
+    assert amplitude_gain(seen / 100, seen) == 3.0
+    assert amplitude_gain(seen, seen / 2) == 1.0
+
+
+def test_intensity_is_bounded_and_scales_the_mouth(style: Style) -> None:
+    with pytest.raises(InputError, match="intensity"):
+        animate(SAMPLE_SPEECH, style, intensity=9)
+    jaw = ARKIT52.index("jawOpen")
+    calm, lively = (
+        animate(SAMPLE_SPEECH, style, intensity=x).expression[:, jaw].std() for x in (0.5, 1.0)
+    )
+    assert 0 < calm < 0.8 * lively

@@ -8,13 +8,22 @@ import torch
 
 from adamesh.audio.logmel import FEATURE_DIM
 from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
-from adamesh.data.sequences import Augmentation, Sequence, WindowSampler, interpolate
+from adamesh.data.corpus import Video
+from adamesh.data.sequences import (
+    Augmentation,
+    Sequence,
+    WindowSampler,
+    interpolate,
+    load_sequence,
+)
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.media.audio import write_wav
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionConfig
+from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
-from adamesh.rates import FEATURES_PER_FRAME
+from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE
 from adamesh.training.config import ExpressionTraining, load_training_config
 from adamesh.training.expression import train_expression
 
@@ -98,6 +107,20 @@ def test_references_avoid_the_window_where_there_is_another_clip() -> None:
     assert 0 < other_speaker_b < 32
 
 
+def test_late_sound_is_moved_to_its_motion(tmp_path: Path) -> None:
+    samples = np.zeros(2 * SAMPLE_RATE, np.float32)
+    samples[SAMPLE_RATE : SAMPLE_RATE + 160] = 0.5  # a click at 1 s
+    write_wav(tmp_path / "a.wav", samples, SAMPLE_RATE)
+    clip = MotionClip("arkit52", 25, np.zeros((50, 52), np.float32), betas=np.zeros(50, np.float32))
+    clip.save(tmp_path / "a.npz")
+    video = Video("a.wav", tmp_path / "a.wav", "a", "train", tmp_path / "a.npz")
+    for delay, feature in ((0.0, 50), (0.2, 40)):
+        heard = load_sequence(video, delay).features
+        loudest = int(heard.mean(1).argmax())
+        assert abs(loudest - feature) <= 1
+        assert len(heard) >= 2 * 50 + 2 * 3, "silence behind the end, for the look-ahead"
+
+
 def test_interpolation_hits_frames_and_holds_the_ends() -> None:
     x = torch.tensor([[0.0], [2.0], [4.0]])
     times = torch.tensor([-1.0, 0.5, 2.0, 9.0])
@@ -173,3 +196,6 @@ def test_configs_refuse_what_nothing_reads(tmp_path: Path) -> None:
 def test_the_recipe_of_the_shipped_weights_loads() -> None:
     root = Path(__file__).parent.parent
     assert load_training_config(root / "configs" / "expression.yaml").steps > 1000
+    aligned = load_training_config(root / "configs" / "expression-aligned.yaml")
+    assert aligned.initial is not None
+    assert aligned.sound_delays["video/obama/Obama_clip1.mp4"] == 0.16

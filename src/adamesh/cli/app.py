@@ -305,7 +305,11 @@ def train_expression(
             def loaded(done: int, total: int) -> None:
                 report(f"load {split}", done, total)
 
-            return load_sequences([v for v in videos if v.split == split], progress=loaded)
+            return load_sequences(
+                [v for v in videos if v.split == split],
+                sound_delays=settings.sound_delays,
+                progress=loaded,
+            )
 
         weights = run(
             settings,

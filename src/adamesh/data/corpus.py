@@ -20,6 +20,7 @@ COLUMNS = ("path", "speaker", "split")
 class Video:
     """One row of the table."""
 
+    name: str  # its path in the table
     path: Path  # of the media file
     speaker: str
     split: str
@@ -51,5 +52,6 @@ def read_corpus(data: str | os.PathLike[str], tracks: str | os.PathLike[str]) ->
                 f"'{table}' has split '{row['split']}' for {row['path']}; use train or valid"
             )
         track = (Path(tracks) / row["path"]).with_suffix(".npz")
-        videos.append(Video(Path(data) / row["path"], row["speaker"], row["split"], track))
+        path = Path(data) / row["path"]
+        videos.append(Video(row["path"], path, row["speaker"], row["split"], track))
     return videos

@@ -1,7 +1,7 @@
 """Tracked clips with their speech features, and the training windows drawn from them."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,17 +46,22 @@ def regression_target(clip: MotionClip) -> np.ndarray:
 
 
 def load_sequences(
-    videos: list[Video], *, progress: Callable[[int, int], None] | None = None
+    videos: list[Video],
+    *,
+    sound_delays: Mapping[str, float],
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Sequence]:
     """Sequences of all tracked videos; videos without a track are left out.
 
+    Args:
+        sound_delays: seconds by which the sound of a video comes late, by its name in the corpus.
     Raises:
         InputError: none of the videos has a track.
     """
     sequences = []
     for number, video in enumerate(videos):
         if video.track.exists():
-            sequences.append(load_sequence(video))
+            sequences.append(load_sequence(video, sound_delays.get(video.name, 0.0)))
         if progress is not None:
             progress(number + 1, len(videos))
     if not sequences:
@@ -64,11 +69,12 @@ def load_sequences(
     return sequences
 
 
-def load_sequence(video: Video) -> Sequence:
-    """One tracked video as a training sequence."""
+def load_sequence(video: Video, sound_delay: float = 0.0) -> Sequence:
+    """One tracked video as a training sequence; `sound_delay` seconds of late sound are made up for."""
     clip = MotionClip.load(video.track).resample(FPS)
     # Silence behind the end, for models that look ahead.
-    samples = torch.from_numpy(np.pad(load_audio(video.path), (0, SAMPLE_RATE)))
+    heard = load_audio(video.path)[round(sound_delay * SAMPLE_RATE) :]
+    samples = torch.from_numpy(np.pad(heard, (0, SAMPLE_RATE)))
     assert clip.betas is not None, "the tracker gives betas"
     return Sequence(
         name=str(video.track.stem),

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError
 
 from adamesh.data.sequences import Augmentation
 from adamesh.errors import InputError
@@ -18,6 +18,8 @@ class ExpressionTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
+    initial: Path | None = None  # checkpoint to start from, with its model; a fresh one by default
+    sound_delays: dict[str, NonNegativeFloat] = {}  # seconds by which a video's sound comes late
     steps: int = 9000
     batch_size: int = 32  # windows
     window: int = 75  # motion frames: 3 s

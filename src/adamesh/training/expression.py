@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adamesh.checkpoints.expression import save_expression_adapter
+from adamesh.checkpoints.expression import load_expression_adapter, save_expression_adapter
 from adamesh.data.sequences import Batch, Sequence, WindowSampler
 from adamesh.faces.face import Face
 from adamesh.files import atomic_output
@@ -97,10 +97,13 @@ def train_expression(
     run = Run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    model = ExpressionAdapter(config.model)
-    expressions = torch.cat([s.expression for s in train])
-    model.mean.copy_(expressions.mean(0))
-    model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
+    if config.initial is None:
+        model = ExpressionAdapter(config.model)
+        expressions = torch.cat([s.expression for s in train])
+        model.mean.copy_(expressions.mean(0))
+        model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
+    else:
+        model = load_expression_adapter(config.initial).requires_grad_(True)
     average: Any = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
     )
@@ -117,7 +120,7 @@ def train_expression(
     sampler = WindowSampler(
         train,
         config.window,
-        config.model.lookahead,
+        model.config.lookahead,
         config.reference,
         config.augmentation,
         config.seed,
