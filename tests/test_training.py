@@ -19,7 +19,6 @@ from adamesh.data.sequences import (
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.audio import write_wav
-from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionConfig
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
@@ -141,18 +140,18 @@ def train(folder: Path, steps: int, **changes: object) -> Path:
 
 @pytest.mark.slow
 def test_overfits_and_logs(tmp_path: Path) -> None:
-    small = ExpressionConfig(**{**SMALL.__dict__, "dim": 32, "window": 12})
-    model = load_expression_adapter(train(tmp_path, steps=250, learning_rate=6e-3, model=small))
+    model = load_expression_adapter(train(tmp_path, steps=300, learning_rate=6e-3))
     s = sequence("a", seed=0)
     style = model.encode_style(s.expression[None])
     frames = (len(s.expression) + 3) * FEATURES_PER_FRAME
     predicted = model.predict(s.features[:frames], style, s.betas[None])
-    face = load_embedded_face()
-    a, b = (mouth_opening(face, x).numpy() for x in (predicted, s.expression))
-    assert np.corrcoef(a, b)[0, 1] > 0.95
+    jaw = ARKIT52.index("jawOpen")  # the smile is not in the speech
+    inside = slice(10, 80)  # few windows show the ends, where the speech is cut off
+    a, b = predicted[inside, jaw].numpy(), s.expression[inside, jaw].numpy()
+    assert np.corrcoef(a, b)[0, 1] > 0.98
     assert 0.7 < a.std() / b.std() < 1.3
     assert list(tmp_path.glob("events.out.tfevents.*"))
-    assert (tmp_path / "validation.jsonl").read_text().count("\n") == 25
+    assert (tmp_path / "validation.jsonl").read_text().count("\n") == 30
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> None:
