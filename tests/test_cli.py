@@ -89,6 +89,7 @@ def style_of(base: str) -> Style:
         molora={},
         embedding=torch.zeros(64),
         betas=torch.zeros(50),
+        gain=1.0,
         head_motion=motion,
         eye_motion=motion,
         blinks=BlinkStatistics(),
