@@ -12,7 +12,7 @@ import soxr
 import torch
 
 import adamesh
-from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import VideoWriter, probe, read_frames
@@ -37,7 +37,7 @@ STILL = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK]
 
 @pytest.fixture(scope="module")
 def model() -> ExpressionAdapter:
-    return load_expression_adapter()
+    return load_network(ExpressionAdapter)
 
 
 @pytest.fixture(scope="module")

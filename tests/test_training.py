@@ -7,19 +7,19 @@ import pytest
 import torch
 
 from adamesh.audio.logmel import FEATURE_DIM
-from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.corpus import Video
+from adamesh.data.interpolation import interpolate
 from adamesh.data.sequences import (
     Augmentation,
     Sequence,
     WindowSampler,
-    interpolate,
     load_sequence,
 )
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.audio import write_wav
-from adamesh.models.expression import ExpressionConfig
+from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
 from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE
@@ -140,7 +140,7 @@ def train(folder: Path, steps: int, **changes: object) -> Path:
 
 @pytest.mark.slow
 def test_overfits_and_logs(tmp_path: Path) -> None:
-    model = load_expression_adapter(train(tmp_path, steps=300, learning_rate=6e-3))
+    model = load_network(ExpressionAdapter, train(tmp_path, steps=300, learning_rate=6e-3))
     s = sequence("a", seed=0)
     style = model.encode_style(s.expression[None])
     frames = (len(s.expression) + 3) * FEATURES_PER_FRAME
@@ -175,7 +175,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> N
     with pytest.raises(KilledError):
         expression.train_expression(*arguments, progress=stop)
     resumed = expression.train_expression(*arguments, progress=lambda *_: None)
-    one, two = (load_expression_adapter(path) for path in (whole, resumed))
+    one, two = (load_network(ExpressionAdapter, path) for path in (whole, resumed))
     assert fingerprint(one) == fingerprint(two)
 
 

@@ -11,20 +11,20 @@ import argparse
 import statistics
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from adamesh.audio.logmel import log_mel
-from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
+from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.corpus import read_corpus
 from adamesh.data.sequences import regression_target
+from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
+from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.pipeline.adapt import own_motion
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.rates import FPS
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
 CALM = 0.6  # of the head's and eyes' rotations
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("tracks", type=Path)
     parser.add_argument("--head-motion", required=True, help="path of a video as in video.csv")
     arguments = parser.parse_args()
-    model = load_expression_adapter()
+    model = load_network(ExpressionAdapter)
     people: dict[str, list[torch.Tensor]] = {}
     speech: dict[str, list[tuple[Path, torch.Tensor]]] = {}
     moving = None
@@ -58,15 +58,13 @@ def main() -> None:
     head, eyes = own_motion(moving)
     neutral = torch.cat(embeddings).mean(0)
     betas = torch.zeros(model.config.identity_dim)
+    extract = load_features(model.config.features)
     gains = []
     for spoken in speech.values():
         frames = [len(target) for _, target in spoken]
         generated = []
         for (path, _), n in zip(spoken, frames, strict=True):
-            samples = np.zeros((n + model.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
-            heard = load_audio(path)[: len(samples)]
-            samples[: len(heard)] = heard
-            features = log_mel(torch.from_numpy(samples)[None])[0]
+            features = features_for_frames(extract, load_audio(path), n + model.config.lookahead)
             generated.append(model.predict(features, neutral[None], betas[None]))
         gains.append(
             amplitude_gain(torch.cat(generated), torch.cat([target for _, target in spoken]))

@@ -25,13 +25,14 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.video import VideoWriter
 from adamesh.motion.blinks import BlinkStatistics, add_blinks, sample_blinks
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.head import over_joints
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
 from adamesh.render.camera import Camera
 from adamesh.render.renderer import HeadRenderer
-from adamesh.tracking.track import NECK_SHARE, track_video
+from adamesh.tracking.track import track_video
 
 REFERENCE_VOICE = "en-us+m3"
 REFERENCE_TEXT = (
@@ -245,12 +246,13 @@ def perform(samples: NDArray[np.float32], phones: list[Phone], manner: Manner) -
     aside = gaussian_filter1d((np.abs(time - time[-1] / 2) < 0.4) * manner.glance, 1.0)
     eyes = np.stack([-down, -turn + aside, np.zeros(frames)], axis=1).astype(np.float32)
     expression[:, EYE_LOOK] = eye_rotation_to_look(eyes, eyes)
+    joints = over_joints(head)
     return MotionClip(
         "arkit52",
         FPS,
         expression.clip(0, 1),
-        neck_pose=head * NECK_SHARE,
-        head_pose=head * (1 - NECK_SHARE),
+        neck_pose=joints[:, 0],
+        head_pose=joints[:, 1],
         leye_pose=eyes,
         reye_pose=eyes,
     )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from adamesh.checkpoints.expression import load_expression_adapter
+from adamesh.checkpoints.networks import load_network
 from adamesh.export import export
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.media.video import VideoWriter
+from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from adamesh.motion.spaces import ARKIT52, MOUTH
 from adamesh.pipeline.adapt import adapt_to_clip
@@ -109,7 +110,7 @@ def bench_speed(speech: Path, reference: Path, folder: Path) -> dict[str, float]
         times[name] = time.perf_counter() - start
         return result
 
-    model = load_expression_adapter()
+    model = load_network(ExpressionAdapter)
     style = default_style()
     samples = load_audio(speech)
     animate(samples, style, model=model)  # warm

@@ -250,16 +250,32 @@ def demo(
 
 @app.command()
 def prepare(
-    data: Annotated[Path, typer.Argument(help="Corpus: a folder with a video.csv.")],
-    tracks: Tracks,
+    data: Annotated[Path, typer.Argument(help="Corpus: a folder with a video.csv or speech.csv.")],
+    tracks: Annotated[
+        Path | None, typer.Option(help="Track the videos of video.csv into this folder.")
+    ] = None,
+    speech: Annotated[
+        Path | None, typer.Option(help="Align the recordings of speech.csv into this folder.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
 ) -> None:
-    """Track all videos of a corpus, resuming where it was stopped.
+    """Track all videos of a corpus, or align all its speech, resuming where it was stopped.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       adamesh prepare corpus --tracks corpus-tracks
+
+      adamesh prepare corpus --speech corpus-speech
     """
+    if (tracks is None) == (speech is None):
+        raise InputError("give --tracks FOLDER to track videos, or --speech FOLDER to align speech")
+    if tracks is not None:
+        _prepare_videos(data, tracks, jobs)
+    if speech is not None:
+        _prepare_speech(data, speech, jobs)
+
+
+def _prepare_videos(data: Path, tracks: Path, jobs: int | None) -> None:
     from adamesh.data.corpus import read_corpus
     from adamesh.data.prepare import prepare as run
 
@@ -271,13 +287,84 @@ def prepare(
     typer.echo(f"{tracks}: {len(videos) - len(problems)} of {len(videos)} videos tracked")
 
 
-@train_app.command("expression")
-def train_expression(
-    config: Annotated[Path, typer.Option(help="YAML file; see configs/expression.yaml.")],
-    data: Data,
-    tracks: Tracks,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+def _prepare_speech(data: Path, folder: Path, jobs: int | None) -> None:
+    from adamesh.data.alignment import ALIGNMENTS, align, read_alignments
+    from adamesh.data.speech_corpus import read_all_speech
+    from adamesh.data.speech_sequences import prepare_features
+
+    utterances = read_all_speech(data)
+    with _progress() as report:
+        align(
+            utterances,
+            folder / ALIGNMENTS,
+            jobs=jobs,
+            progress=lambda d, t: report("aligning", d, t),
+        )
+        prepare_features(
+            utterances,
+            alignments := read_alignments(folder / ALIGNMENTS),
+            folder,
+            jobs=jobs,
+            progress=lambda d, t: report("features", d, t),
+        )
+    typer.echo(f"{folder}: {len(utterances)} recordings, {len(alignments)} of them aligned")
+
+
+Config = Annotated[Path, typer.Option(help="YAML file of the recipe; see configs/.")]
+RunOutput = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
+
+
+def _check_training_packages() -> None:
+    try:
+        import pydantic  # noqa: F401
+        import tensorboard  # noqa: F401
+        import yaml  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(str(error.name), "training", "train") from error
+
+
+@train_app.command("speech")
+def train_speech(
+    config: Config,
+    speech: Annotated[
+        Path, typer.Option(help="Folder of the prepared speech, from `adamesh prepare --speech`.")
+    ],
+    data: Annotated[Path, typer.Option(help="Corpus: a folder with a speech.csv.")],
+    output: RunOutput,
 ) -> None:
+    """Train the compact speech encoder; run again to resume.
+
+    [bold]Example[/bold]
+
+      adamesh train speech --config configs/speech.yaml --data corpus --speech corpus-speech
+      -o runs/speech
+    """
+    _check_training_packages()
+    from adamesh.data.speech_corpus import read_all_speech
+    from adamesh.data.speech_sequences import load_spoken
+    from adamesh.training.config import load_training_config
+    from adamesh.training.speech import SpeechTraining
+    from adamesh.training.speech import train_speech as run
+
+    settings = load_training_config(SpeechTraining, config)
+    utterances = read_all_speech(data)
+    valid: dict[str, list[Any]] = {}
+    with _progress() as report:
+        spoken = [u for u in utterances if u.split == "valid" and u.text]
+        for utterance, versions in zip(spoken, load_spoken(spoken, speech), strict=True):
+            valid.setdefault(utterance.corpus, []).append(versions[0])
+        weights = run(
+            settings,
+            load_spoken([u for u in utterances if u.split == "train" and u.text], speech),
+            valid,
+            output,
+            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
+        )
+    typer.echo(str(weights))
+
+
+@train_app.command("expression")
+def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
     """Train the expression adapter; run again to resume.
 
     [bold]Example[/bold]
@@ -285,19 +372,17 @@ def train_expression(
       adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
       -o runs/expression
     """
-    try:
-        import pydantic  # noqa: F401
-        import tensorboard  # noqa: F401
-        import yaml  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(str(error.name), "training", "train") from error
+    _check_training_packages()
     from adamesh.data.corpus import read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
     from adamesh.faces.embedded import load_embedded_face
+    from adamesh.features import load_features
     from adamesh.training.config import load_training_config
+    from adamesh.training.expression import ExpressionTraining
     from adamesh.training.expression import train_expression as run
 
-    settings = load_training_config(config)
+    settings = load_training_config(ExpressionTraining, config)
+    features = load_features(settings.model.features)
     videos = read_corpus(data, tracks)
     with _progress() as report:
 
@@ -307,7 +392,9 @@ def train_expression(
 
             return load_sequences(
                 [v for v in videos if v.split == split],
+                features,
                 sound_delays=settings.sound_delays,
+                other_voices=settings.other_voices if split == "train" else 0,
                 progress=loaded,
             )
 
@@ -340,12 +427,13 @@ def evaluate(
 
       adamesh evaluate --data corpus --tracks corpus-tracks --adaptation
     """
-    from adamesh.checkpoints.expression import load_expression_adapter
+    from adamesh.checkpoints.networks import load_network
     from adamesh.cli.tables import print_adaptation, print_sync
     from adamesh.data.corpus import read_corpus
+    from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline import evaluate as figures
 
-    model = load_expression_adapter(checkpoint)
+    model = load_network(ExpressionAdapter, checkpoint)
     videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
     people = [p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON]
     with _progress() as report:

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adamesh.audio.logmel import log_mel
+from adamesh.audio.voice import VoiceAugmentation, alter_voice
 from adamesh.data.corpus import Video
+from adamesh.data.interpolation import interpolate
 from adamesh.errors import InputError
+from adamesh.features import SpeechFeatures
 from adamesh.media.audio import load_audio
 from adamesh.motion.blinks import detect_blinks, remove_blinks
 from adamesh.motion.clip import MotionClip
@@ -24,7 +26,7 @@ class Sequence:
 
     name: str
     speaker: str
-    features: Tensor  # [S, D] at 50 Hz
+    voices: tuple[Tensor, ...]  # features [S, D] at 50 Hz, as recorded and in other voices
     expression: Tensor  # [T, E] at 25 fps, blinks taken out, gaze zero
     betas: Tensor  # [K]
 
@@ -47,21 +49,25 @@ def regression_target(clip: MotionClip) -> np.ndarray:
 
 def load_sequences(
     videos: list[Video],
+    features: SpeechFeatures,
     *,
     sound_delays: Mapping[str, float],
+    other_voices: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Sequence]:
     """Sequences of all tracked videos; videos without a track are left out.
 
     Args:
         sound_delays: seconds by which the sound of a video comes late, by its name in the corpus.
+        other_voices: versions of each recording with its speech altered, see `audio.voice`.
     Raises:
         InputError: none of the videos has a track.
     """
     sequences = []
     for number, video in enumerate(videos):
         if video.track.exists():
-            sequences.append(load_sequence(video, sound_delays.get(video.name, 0.0)))
+            delay = sound_delays.get(video.name, 0.0)
+            sequences.append(load_sequence(video, features, delay, other_voices))
         if progress is not None:
             progress(number + 1, len(videos))
     if not sequences:
@@ -69,31 +75,36 @@ def load_sequences(
     return sequences
 
 
-def load_sequence(video: Video, sound_delay: float = 0.0) -> Sequence:
+def load_sequence(
+    video: Video, features: SpeechFeatures, sound_delay: float = 0.0, other_voices: int = 0
+) -> Sequence:
     """One tracked video as a training sequence; `sound_delay` seconds of late sound are made up for."""
     clip = MotionClip.load(video.track).resample(FPS)
-    # Silence behind the end, for models that look ahead.
     heard = load_audio(video.path)[round(sound_delay * SAMPLE_RATE) :]
-    samples = torch.from_numpy(np.pad(heard, (0, SAMPLE_RATE)))
+    versions = [heard, *in_other_voices(heard, other_voices, seed=list(video.name.encode()))]
     assert clip.betas is not None, "the tracker gives betas"
     return Sequence(
         name=str(video.track.stem),
         speaker=video.speaker,
-        features=log_mel(samples[None])[0],
+        # Silence behind the end, for models that look ahead.
+        voices=tuple(features(np.pad(version, (0, SAMPLE_RATE))) for version in versions),
         expression=torch.from_numpy(regression_target(clip)),
         betas=torch.from_numpy(clip.betas),
     )
 
 
+def in_other_voices(samples: np.ndarray, count: int, *, seed: int | list[int]) -> list[np.ndarray]:
+    """`samples` altered `count` times, with every word at its time."""
+    rng = np.random.default_rng(seed)
+    same_time = VoiceAugmentation(tempo=1.0)
+    return [alter_voice(samples, same_time, rng)[0] for _ in range(count)]
+
+
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of what training does to its data; zero or one switches a part off."""
+    """Ranges of what training does to its windows; zero or one switches a part off."""
 
     speed: float = 1.2  # speech and motion up to this much faster or slower
-    gain: float = 0.35  # log-mel units (a unit is 8 nepers of power): about 12 dB
-    tilt: float = 0.15  # log-mel units over the band, smooth: microphones and rooms
-    warp: float = 0.12  # vocal tract length: frequency scale up to this much off
-    noise: float = 0.7  # share of windows with added noise
     style_gain: float = 0.3  # deviation of the log amplitude of every action
     style_offset: float = 0.06  # deviation of a shift of every action's resting value
     mirror: float = 0.5  # share of windows with left and right exchanged
@@ -154,8 +165,8 @@ class WindowSampler:
         ticks = (self.frames + self.lookahead) * FEATURES_PER_FRAME
         # Feature s lies at the middle of its 20 ms; both clocks start together.
         feature_times = (start * FEATURES_PER_FRAME) + speed * torch.arange(ticks)
-        features = interpolate(sequence.features, feature_times)
-        features = alter_speech(features, a, rng)
+        voice = sequence.voices[rng.integers(len(sequence.voices))]
+        features = interpolate(voice, feature_times)
         reference = self._reference(group, sequence, rng)
         motion, reference = self._alter_style(motion, reference, rng)
         conditioned = torch.tensor(rng.random() >= a.drop_condition)
@@ -195,38 +206,3 @@ class WindowSampler:
             return (x * gain + offset).clamp(0, 1)
 
         return alter(motion), alter(reference)
-
-
-def alter_speech(features: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Another voice, microphone and room; the words and their timing stay."""
-    mels = features.unflatten(1, (FEATURES_PER_FRAME, -1))  # two hops a feature frame
-    n = mels.shape[-1]
-    place = torch.arange(n, dtype=torch.float32)
-    warped = place * float(np.exp(rng.uniform(-a.warp, a.warp)))
-    mels = mels @ interpolate(torch.eye(n), warped).T
-    slope, bend = rng.normal(0, a.tilt, 2)
-    curve = slope * (place / n - 0.5) + bend * torch.cos(2 * torch.pi * place / n)
-    mels = mels + curve + rng.uniform(-a.gain, a.gain)
-    if rng.random() < a.noise:
-        # Power adds: noise of some level and colour, at -45..-10 dB of the loudest.
-        level = float(mels.max()) - rng.uniform(0.3, 1.3)
-        colour = rng.normal(0, 0.1) * (place / n - 0.5)
-        shape = torch.from_numpy(rng.normal(0, 0.05, mels.shape).astype(np.float32))
-        mels = torch.logaddexp(8 * mels, 8 * (level + colour + shape)) / 8
-    return mels.flatten(1).float()
-
-
-def interpolate(x: Tensor, times: Tensor) -> Tensor:
-    """Linear interpolation along the first axis; beyond the ends, the end values.
-
-    Args:
-        x: [T, ...].
-        times: [N] in frames of `x`.
-    Returns:
-        [N, ...].
-    """
-    times = times.clamp(0, len(x) - 1)
-    low = times.floor().long()
-    high = (low + 1).clamp_max(len(x) - 1)
-    share = (times - low).to(x.dtype).reshape(-1, *[1] * (x.dim() - 1))
-    return torch.lerp(x[low], x[high], share)

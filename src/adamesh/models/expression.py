@@ -7,7 +7,7 @@ one shift in one place: the network reads `lookahead` motion frames of speech be
 frame, so it streams by construction and its total look-ahead is a sum that can be read off.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,6 @@ class ExpressionConfig:
     lookahead: int = 3  # motion frames of speech read ahead: 120 ms
     dropout: float = 0.1
 
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 @dataclass

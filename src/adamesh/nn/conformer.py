@@ -56,10 +56,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
         """Args: x [B, T, D]; mask [B, T] bool, True = valid; state: the past of earlier chunks."""
-        context, past = (x, 0) if state is None else state.extend(self, x, (self.window or 1) - 1)
+        keys_values, past = torch.cat([self.key(x), self.value(x)], dim=2), 0
+        if state is not None:  # the past's keys and values are kept, so none is computed twice
+            keys_values, past = state.extend(self, keys_values, (self.window or 1) - 1)
         q, k, v = (
-            part(inputs).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
-            for part, inputs in ((self.query, x), (self.key, context), (self.value, context))
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
+            for part in (self.query(x), *keys_values.chunk(2, dim=2))
         )
         bias = self._bias(x.shape[1], past)
         if mask is not None:

@@ -10,22 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adamesh.audio.logmel import log_mel
-from adamesh.checkpoints.expression import fingerprint, load_expression_adapter
-from adamesh.data.sequences import Augmentation, alter_speech, regression_target
+from adamesh.checkpoints.networks import fingerprint, load_network
+from adamesh.data.sequences import in_other_voices, regression_target
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.head import head_rotation, over_joints
 from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS, SAMPLES_PER_FRAME
-from adamesh.tracking.track import NECK_SHARE, track_video
+from adamesh.rates import FPS
+from adamesh.tracking.track import track_video
 
 LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
 
@@ -41,7 +42,8 @@ class AdaptOptions:
         Branch(rank=8, alpha=4.0, learning_rate=2.5e-4),
     )
     steps: int = 50
-    copies: int = 2  # of the reference a step, each with its speech altered
+    voices: int = 6  # altered versions of the reference's speech, beside the recording itself
+    copies: int = 2  # of the reference a step, each in one of the voices
     velocity_weight: float = 0.5
     lip_weight: float = 0.4
     weight_decay: float = 0.01
@@ -92,7 +94,7 @@ def adapt_to_clip(
         source: name of the reference, kept for people.
         progress: called with steps done and steps in all.
     """
-    model = model or load_expression_adapter()
+    model = model or load_network(ExpressionAdapter)
     options = options or AdaptOptions()
     if clip.space != model.config.space:
         raise InputError(
@@ -106,10 +108,10 @@ def adapt_to_clip(
     betas = torch.from_numpy(clip.betas)
     personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
-    speech = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
-    speech[: len(samples)] = samples[: len(speech)]
-    features = log_mel(torch.from_numpy(speech)[None])[0]
-    _fit(personal, features, target, betas, options, progress)
+    extract = load_features(model.config.features)
+    versions = [samples, *in_other_voices(samples, options.voices, seed=options.seed)]
+    voices = [features_for_frames(extract, version, frames) for version in versions]
+    _fit(personal, voices, target, betas, options, progress)
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
@@ -120,7 +122,7 @@ def adapt_to_clip(
         molora=branch_state(personal),
         embedding=embedding,
         betas=betas,
-        gain=amplitude_gain(personal.predict(features, embedding[None], betas[None]), target),
+        gain=amplitude_gain(personal.predict(voices[0], embedding[None], betas[None]), target),
         head_motion=head,
         eye_motion=eyes,
         blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),
@@ -130,7 +132,7 @@ def adapt_to_clip(
 
 def _fit(
     model: ExpressionAdapter,
-    features: Tensor,
+    voices: list[Tensor],
     target: Tensor,
     betas: Tensor,
     options: AdaptOptions,
@@ -163,9 +165,9 @@ def _fit(
     mask = torch.ones(wanted.shape[:2], dtype=torch.bool)
     model.train()
     for step in range(options.steps):
-        altered = torch.stack([alter_speech(features, Augmentation(), rng) for _ in range(rows)])
+        heard = torch.stack([voices[i] for i in rng.integers(len(voices), size=rows)])
         style = model.encode_style(target[None]).expand(rows, -1)
-        output = model(altered, style, betas.expand(rows, -1))
+        output = model(heard, style, betas.expand(rows, -1))
         output = ExpressionOutput(output.before[:, late:], output.after[:, late:])
         loss = loss_function(model, output, wanted, mask)
         optimizer.zero_grad()
@@ -178,11 +180,6 @@ def _fit(
 
 
 def own_motion(clip: MotionClip) -> tuple[np.ndarray, np.ndarray]:
-    """Head motion about its mean, split over neck and head, and eye motion, [T, 2, 3] each."""
-    from scipy.spatial.transform import Rotation
-
-    total = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
-    about_mean = (total.mean().inv() * total).as_rotvec()
-    head = np.stack([about_mean * NECK_SHARE, about_mean * (1 - NECK_SHARE)], axis=1)
+    """Head motion about its mean, over neck and head, and eye motion, [T, 2, 3] each."""
     eyes = np.stack([clip.leye_pose, clip.reye_pose], axis=1)
-    return head.astype(np.float32), eyes.astype(np.float32)
+    return over_joints(head_rotation(clip)), eyes.astype(np.float32)

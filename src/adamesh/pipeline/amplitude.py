@@ -6,11 +6,11 @@ network does in silence (closed lips stay closed), by one number for each style,
 reference: how much more the mouth opens and shuts there than the network makes it.
 """
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from adamesh.audio.logmel import log_mel
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.features import load_features
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.spaces import MOUTH
@@ -28,7 +28,7 @@ def amplitude_gain(generated: Tensor, seen: Tensor) -> float:
 
 def resting_expression(model: ExpressionAdapter, style: Tensor, betas: Tensor) -> Tensor:
     """[E] what the model does in silence. Args: style [1, style_dim]; betas [1, K]."""
-    silence = log_mel(torch.zeros(1, SAMPLE_RATE))[0]
+    silence = load_features(model.config.features)(np.zeros(SAMPLE_RATE, np.float32))
     return model.predict(silence, style, betas)[-1]
 
 

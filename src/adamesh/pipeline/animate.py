@@ -4,11 +4,10 @@ import os
 from typing import Literal
 
 import numpy as np
-import torch
 
-from adamesh.audio.logmel import log_mel
-from adamesh.checkpoints.expression import load_expression_adapter
+from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
+from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
@@ -18,7 +17,7 @@ from adamesh.motion.looping import plan_loop
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.amplitude import enlarge, resting_expression
 from adamesh.pipeline.style import Style, default_style
-from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
+from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 
 SHORTEST = 0.5  # s of speech
 Pose = Literal["reference", "off"]
@@ -59,11 +58,11 @@ def animate(
             f"got shape {list(samples.shape)}"
         )
     style = style or default_style()
-    personal = style.personal_model(model or load_expression_adapter())
+    personal = style.personal_model(model or load_network(ExpressionAdapter))
     frames = frames_in(len(samples))
-    padded = np.zeros((frames + personal.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
-    padded[: len(samples)] = samples
-    features = log_mel(torch.from_numpy(padded)[None])[0]
+    features = features_for_frames(
+        load_features(personal.config.features), samples, frames + personal.config.lookahead
+    )
     embedding, betas = style.embedding[None], style.betas[None]
     rest = resting_expression(personal, embedding, betas)
     regressed = personal.predict(features, embedding, betas)

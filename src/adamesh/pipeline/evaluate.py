@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adamesh.audio.logmel import log_mel
 from adamesh.data.corpus import Video
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
 from adamesh.metrics.mouth import mouth_opening
@@ -62,9 +62,9 @@ def generate(
 
     With `enlarged` it is what `animate` gives, without it the bare regression.
     """
-    padded = np.zeros((frames + model.config.lookahead) * SAMPLES_PER_FRAME, np.float32)
-    padded[: len(speech)] = speech[: len(padded)]
-    features = log_mel(torch.from_numpy(padded)[None])[0]
+    features = features_for_frames(
+        load_features(model.config.features), speech, frames + model.config.lookahead
+    )
     embedding, betas = style.embedding[None], style.betas[None]
     regressed = model.predict(features, embedding, betas)
     if not enlarged:

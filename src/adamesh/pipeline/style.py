@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adamesh.checkpoints.expression import fingerprint
+from adamesh.checkpoints.networks import fingerprint
 from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input, check_output
 from adamesh.models.expression import ExpressionAdapter

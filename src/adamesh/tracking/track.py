@@ -13,14 +13,13 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import check_input
 from adamesh.media.video import probe, read_frames
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.head import over_joints
 from adamesh.tracking.fit import FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
 from adamesh.tracking.response import load_response
 
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
 SHORTEST = 1.0  # s of video with a face
-
-NECK_SHARE = 0.5  # of the head's rotation that the neck joint carries; the head joint has the rest
 
 Progress = Callable[[int, int], None]  # done, total
 
@@ -119,8 +118,7 @@ def _fill_gaps(
 
 
 def _to_clip(fit: FaceFit, seen: np.ndarray, fps: float, path: Path) -> MotionClip:
-    neck = (fit.rotation * NECK_SHARE).astype(np.float32)
-    head = (fit.rotation * (1 - NECK_SHARE)).astype(np.float32)
+    joints = over_joints(fit.rotation)
     # Landmarks of a head turned beyond 45 degrees are guesses; frames filled in are no evidence at all.
     turned = np.linalg.norm(fit.rotation[:, :2], axis=1)
     confidence = np.clip((np.radians(60) - turned) / np.radians(15), 0, 1)
@@ -129,9 +127,9 @@ def _to_clip(fit: FaceFit, seen: np.ndarray, fps: float, path: Path) -> MotionCl
         space="arkit52",
         fps=fps,
         expression=fit.expression.astype(np.float32),
-        neck_pose=neck,
-        head_pose=head,
-        jaw_pose=np.zeros_like(neck),
+        neck_pose=joints[:, 0],
+        head_pose=joints[:, 1],
+        jaw_pose=np.zeros_like(joints[:, 0]),
         leye_pose=fit.leye_pose.astype(np.float32),
         reye_pose=fit.reye_pose.astype(np.float32),
         betas=fit.betas.astype(np.float32),

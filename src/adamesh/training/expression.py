@@ -1,26 +1,22 @@
 """Pre-training of the expression adapter: person-agnostic speech to expression, with style as input."""
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from adamesh.checkpoints.expression import load_expression_adapter, save_expression_adapter
-from adamesh.data.sequences import Batch, Sequence, WindowSampler
+from adamesh.checkpoints.networks import save_network
+from adamesh.data.sequences import Augmentation, Batch, Sequence, WindowSampler
 from adamesh.faces.face import Face
-from adamesh.files import atomic_output
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.metrics.sync import Sync, synchrony
-from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
+from adamesh.models.expression import ExpressionAdapter, ExpressionConfig, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.rates import FEATURES_PER_FRAME
-from adamesh.training.config import ExpressionTraining
+from adamesh.training.loop import LoopConfig, optimize
 
 VALIDATION_CLIPS = 10  # of a person; some have fifty, and training waits
 STD_FLOOR = 0.03  # an action that hardly moves must not become loud by z-scoring
@@ -33,7 +29,6 @@ def validate(
 
     The style is read from the other clips of the person, or from the clip itself where there is one.
     """
-    model.eval()
     figures = {}
     for speaker, clips in groups.items():
         group = clips[:VALIDATION_CLIPS]
@@ -44,33 +39,27 @@ def validate(
             with torch.no_grad():
                 style = model.encode_style(torch.cat(others)[None, :500])
             frames = len(sequence.expression) + model.config.lookahead
-            features = sequence.features[: frames * FEATURES_PER_FRAME]
+            features = sequence.voices[0][: frames * FEATURES_PER_FRAME]
             predicted = model.predict(features, style, sequence.betas[None])
             for curve, x in ((generated, predicted), (seen, sequence.expression)):
                 opening = mouth_opening(face, x)
                 curve.append((opening - opening.mean()).numpy())
         figures[speaker] = synchrony(np.concatenate(generated), np.concatenate(seen))
-    model.train()
     return figures
 
 
-@dataclass
-class Run:
-    """Files of one training run."""
+class ExpressionTraining(LoopConfig):
+    """Everything that decides the outcome of `adamesh train expression`."""
 
-    folder: Path
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state.pt"
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / "expression.safetensors"
-
-    @property
-    def figures(self) -> Path:
-        return self.folder / "validation.jsonl"
+    steps: int = 4000
+    sound_delays: dict[str, NonNegativeFloat] = {}  # seconds by which a video's sound comes late
+    other_voices: int = 6  # altered versions of each recording's speech
+    window: int = 75  # motion frames: 3 s
+    reference: int = 150  # motion frames of another stretch for the style encoder
+    velocity_weight: float = 0.5  # L1 on frame-to-frame differences, z-scored
+    lip_weight: float = 0.4  # L1 on lip landmarks, per millimetre
+    model: ExpressionConfig = ExpressionConfig()
+    augmentation: Augmentation = Augmentation()
 
 
 def train_expression(
@@ -82,41 +71,18 @@ def train_expression(
     *,
     progress: Callable[[int, int, float], None],
 ) -> Path:
-    """Trains, resuming from `folder` if a run stopped there.
-
-    Windows, dropout and order are functions of seed and step alone, so a resumed run ends where an
-    uninterrupted one ends.
+    """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
 
     Args:
-        progress: called with the step, all steps and the loss.
+        train, valid: with the features that `config.model` names.
     Returns:
         The checkpoint: averaged weights with their config.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
-    run = Run(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    if config.initial is None:
-        model = ExpressionAdapter(config.model)
-        expressions = torch.cat([s.expression for s in train])
-        model.mean.copy_(expressions.mean(0))
-        model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
-    else:
-        model = load_expression_adapter(config.initial).requires_grad_(True)
-    average: Any = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
-    )
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    step = 0
-    if run.state.exists():
-        saved = torch.load(run.state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step = saved["step"]
+    model = ExpressionAdapter(config.model)
+    expressions = torch.cat([s.expression for s in train])
+    model.mean.copy_(expressions.mean(0))
+    model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
     sampler = WindowSampler(
         train,
         config.window,
@@ -131,47 +97,24 @@ def train_expression(
     groups: dict[str, list[Sequence]] = {}
     for sequence in valid:
         groups.setdefault(sequence.speaker, []).append(sequence)
-    model.train()
-    with SummaryWriter(folder) as writer:
-        while step < config.steps:
-            torch.manual_seed(hash((config.seed, step)) & 0x7FFFFFFF)
-            for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(config, step)
-            batch = sampler.draw(config.batch_size, step)
-            loss = _loss(model, loss_function, batch)
-            optimizer.zero_grad()
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
-            average.update_parameters(model)
-            step += 1
-            if step % 20 == 0:
-                writer.add_scalar("train/loss", loss.item(), step)
-                writer.add_scalar("train/gradient_norm", norm.item(), step)
-                progress(step, config.steps, loss.item())
-            if groups and (step % config.validate_every == 0 or step == config.steps):
-                figures = validate(average.module, face, groups)
-                for speaker, sync in figures.items():
-                    writer.add_scalar(f"correlation/{speaker}", sync.correlation, step)
-                    writer.add_scalar(f"std_ratio/{speaker}", sync.std_ratio, step)
-                record = {name: round(sync.correlation, 3) for name, sync in figures.items()}
-                with run.figures.open("a", encoding="utf-8") as handle:
-                    handle.write(json.dumps({"step": step, "correlation": record}) + "\n")
-            if step % config.save_every == 0 or step == config.steps:
-                state = {
-                    "model": model.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                }
-                with atomic_output(run.state) as temporary:
-                    torch.save(state, temporary)
-    save_expression_adapter(
-        run.weights,
-        average.module,
-        {"training": json.loads(config.model_dump_json()), "clips": len(train)},
+
+    def figures(averaged: ExpressionAdapter) -> dict[str, float]:
+        return {name: sync.correlation for name, sync in validate(averaged, face, groups).items()}
+
+    trained = optimize(
+        model,
+        config,
+        folder,
+        draw=lambda step: sampler.draw(config.batch_size, step),
+        loss=lambda batch: _loss(model, loss_function, batch),
+        validate=figures,
+        progress=progress,
     )
-    return run.weights
+    target = folder / "expression.safetensors"
+    save_network(
+        target, trained, {"training": config.model_dump(mode="json"), "clips": len(train)}
+    )
+    return target
 
 
 def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch) -> Tensor:
@@ -182,10 +125,3 @@ def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch)
     late = model.config.lookahead
     output = ExpressionOutput(output.before[:, late:], output.after[:, late:])
     return loss_function(model, output, batch.expression, batch.mask)
-
-
-def _learning_rate(config: ExpressionTraining, step: int) -> float:
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    share = (step - config.warmup) / max(config.steps - config.warmup, 1)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * share))

@@ -1,0 +1,149 @@
+"""Head motions in their own units with the speech that goes with them, and the training windows."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adamesh.data.corpus import Video
+from adamesh.data.interpolation import interpolate
+from adamesh.data.sequences import in_other_voices
+from adamesh.errors import InputError
+from adamesh.features import SpeechFeatures
+from adamesh.media.audio import load_audio
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
+from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE
+
+MOST_SECONDS = 90.0  # of one speaker count: nobody outweighs the others by minutes alone
+
+
+@dataclass(frozen=True)
+class PoseSequence:
+    """One clip."""
+
+    name: str
+    speaker: str
+    motion: Tensor  # [T, 3] at 25 fps, about the clip's mean, over the speaker's deviation
+    deviation: np.ndarray  # [3] radians, of all the speaker's clips
+    voices: tuple[Tensor, ...]  # features [S, D] at 50 Hz, as recorded and in other voices
+
+
+def load_poses(
+    videos: list[Video],
+    features: SpeechFeatures | None = None,
+    *,
+    sound_delays: Mapping[str, float],
+    other_voices: int = 0,
+    progress: Callable[[int, int], None],
+) -> list[PoseSequence]:
+    """Head motions of all tracked videos; videos without a track are left out.
+
+    Args:
+        features: of the speech; without, no sequence has voices.
+        sound_delays: seconds by which the sound of a video comes late, by its name in the corpus.
+    Raises:
+        InputError: none of the videos has a track.
+    """
+    tracked = [video for video in videos if video.track.exists()]
+    if not tracked:
+        raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
+    rotations = [head_rotation(MotionClip.load(video.track).resample(FPS)) for video in tracked]
+    by_speaker = defaultdict(list)
+    for video, rotation in zip(tracked, rotations, strict=True):
+        by_speaker[video.speaker].append(rotation)
+    deviations = {speaker: deviation(*group) for speaker, group in by_speaker.items()}
+    sequences = []
+    for number, (video, rotation) in enumerate(zip(tracked, rotations, strict=True)):
+        voices: tuple[Tensor, ...] = ()
+        if features is not None:
+            heard = load_audio(video.path)
+            heard = heard[round(sound_delays.get(video.name, 0.0) * SAMPLE_RATE) :]
+            others = in_other_voices(heard, other_voices, seed=list(video.name.encode()))
+            voices = tuple(features(np.pad(v, (0, SAMPLE_RATE))) for v in (heard, *others))
+        own = deviations[video.speaker]
+        sequences.append(
+            PoseSequence(
+                video.track.stem, video.speaker, torch.from_numpy(rotation / own), own, voices
+            )
+        )
+        progress(number + 1, len(tracked))
+    return sequences
+
+
+@dataclass(frozen=True)
+class PoseAugmentation:
+    """Ranges of what training does to head motion; zero or one switches a part off."""
+
+    mirror: float = 0.5  # share of windows with left and right exchanged
+    scale: float = 0.25  # deviation of the log of a factor on each axis
+    speed: float = 1.25  # motion and speech up to this much faster or slower
+
+
+@dataclass
+class PoseBatch:
+    """Windows of one step."""
+
+    motion: Tensor  # [B, T, 3] own units, zero where not valid
+    mask: Tensor  # [B, T] bool, True = valid
+    features: Tensor  # [B, 2 T, D], D = 0 without speech
+    reference: Tensor  # [B, T, 3] another stretch of the same speaker, altered alike
+    reference_mask: Tensor  # [B, T] bool
+
+
+@dataclass
+class PoseSampler:
+    """Draws training windows; the same seed and step give the same windows."""
+
+    sequences: list[PoseSequence]
+    frames: int
+    augmentation: PoseAugmentation
+    seed: int
+    groups: list[list[PoseSequence]] = field(init=False)
+    weights: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        by_speaker = defaultdict(list)
+        for sequence in self.sequences:
+            by_speaker[sequence.speaker].append(sequence)
+        self.groups = list(by_speaker.values())
+        seconds = [sum(len(s.motion) for s in group) / FPS for group in self.groups]
+        share = np.sqrt(np.minimum(seconds, MOST_SECONDS))
+        self.weights = share / share.sum()
+
+    def draw(self, size: int, step: int) -> PoseBatch:
+        """The windows of one step."""
+        rng = np.random.default_rng([self.seed, step])
+        chosen = rng.choice(len(self.groups), size=size, p=self.weights)
+        rows = [self._window(self.groups[i], rng) for i in chosen]
+        return PoseBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+    def _window(self, group: list[PoseSequence], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        a = self.augmentation
+        speed = float(np.exp(rng.uniform(-1, 1) * np.log(a.speed)))
+        factor = np.exp(rng.normal(0, a.scale, 3)) if a.scale else np.ones(3)
+        if rng.random() < a.mirror:
+            factor = factor * MIRROR_AXES
+        motion, mask, features = self._cut(group, speed, rng)
+        reference, reference_mask, _ = self._cut(group, speed, rng)
+        alter = torch.from_numpy(factor).float()
+        return motion * alter, mask, features, reference * alter, reference_mask
+
+    def _cut(
+        self, group: list[PoseSequence], speed: float, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Motion [T, 3], mask [T] and features [2 T, D] of a stretch of one of the clips."""
+        lengths = np.array([len(s.motion) for s in group], np.float64)
+        sequence = group[rng.choice(len(group), p=lengths / lengths.sum())]
+        start = rng.uniform(0, max(len(sequence.motion) - self.frames * speed, 0))
+        times = start + speed * torch.arange(self.frames)
+        mask = times <= len(sequence.motion) - 1
+        motion = interpolate(sequence.motion, times) * mask[:, None]
+        if not sequence.voices:
+            return motion, mask, torch.zeros(FEATURES_PER_FRAME * self.frames, 0)
+        voice = sequence.voices[rng.integers(len(sequence.voices))]
+        ticks = start * FEATURES_PER_FRAME + speed * torch.arange(FEATURES_PER_FRAME * self.frames)
+        return motion, mask, interpolate(voice, ticks)

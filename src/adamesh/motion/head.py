@@ -1,0 +1,34 @@
+"""Head rotation: as one rotation about a person's mean pose, over two joints, and in the person's own units.
+
+Rotations are within a radian of the mean pose, so their axis-angle vectors are treated as plain vectors:
+x is pitch (nodding), y yaw (turning), z roll (tilting).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
+
+from adamesh.motion.clip import MotionClip
+
+NECK_SHARE = 0.5  # of the head's rotation that the neck joint carries; the head joint has the rest
+SMALLEST_DEVIATION = np.radians(0.3)  # on one axis; below it there is nothing but the tracker's noise
+MIRROR_AXES = np.array([1.0, -1.0, -1.0], np.float32)  # a mirrored head nods alike, turns and tilts opposite
+
+
+def head_rotation(clip: MotionClip) -> np.ndarray:
+    """[T, 3] axis-angle of neck and head together, about their mean."""
+    total = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
+    return (total.mean().inv() * total).as_rotvec().astype(np.float32)
+
+
+def over_joints(rotation: ArrayLike) -> np.ndarray:
+    """[T, 3] axis-angle -> [T, 2, 3] of neck and head, which together turn as far."""
+    rotation = np.asarray(rotation, np.float32)
+    return np.stack([rotation * NECK_SHARE, rotation * (1 - NECK_SHARE)], axis=1)
+
+
+def deviation(*rotations: np.ndarray) -> np.ndarray:
+    """[3] standard deviation on each axis over several motions, each about its own mean; never zero."""
+    frames = sum(len(rotation) for rotation in rotations)
+    squares = sum(np.square(r - r.mean(0)).sum(0) for r in rotations)
+    return np.maximum(np.sqrt(squares / frames), SMALLEST_DEVIATION).astype(np.float32)
