@@ -79,7 +79,9 @@ def stretch(samples: np.ndarray, factor: float) -> np.ndarray:
     source.link_to(tempo)
     tempo.link_to(sink)
     graph.configure()
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="flt", layout="mono")
+    frame = av.AudioFrame.from_ndarray(
+        samples[None].astype(np.float32), format="flt", layout="mono"
+    )
     frame.sample_rate = SAMPLE_RATE
     source.push(frame)
     source.push(None)
@@ -106,7 +108,9 @@ def through_codec(
         assert isinstance(stream, AudioStream)
         stream.bit_rate = bit_rate
         scaled = (soxr.resample(samples, SAMPLE_RATE, rate) * 32767).clip(-32768, 32767)
-        frame = av.AudioFrame.from_ndarray(scaled.astype(np.int16)[None], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            scaled.astype(np.int16)[None], format="s16", layout="mono"
+        )
         frame.sample_rate = rate
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))

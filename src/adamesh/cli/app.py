@@ -36,7 +36,9 @@ Tracks = Annotated[
 
 
 class Pose(StrEnum):
+    generated = "generated"
     reference = "reference"
+    still = "still"
     off = "off"
 
 
@@ -78,13 +80,21 @@ def animate(
         Path | None, typer.Option(help="Video of about 10 s of somebody talking.")
     ] = None,
     style: Annotated[Path | None, typer.Option(help="Style file from `adamesh adapt`.")] = None,
-    pose: Annotated[Pose, typer.Option(help="Head motion.")] = Pose.reference,
+    pose: Annotated[
+        Pose,
+        typer.Option(
+            help="Head motion: to the speech, looped from the reference, eyes only, or nothing."
+        ),
+    ] = Pose.generated,
+    pose_scale: Annotated[
+        float, typer.Option(min=0, max=4, help="Factor on the head's motion; 1 is the style's own.")
+    ] = 1.0,
     fps: Fps = None,
     intensity: Annotated[
         float,
         typer.Option(min=0, max=4, help="Factor on the mouth's motion; 1 is the style's own."),
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the blinks; same seed, same result.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of head motion, gaze and blinks.", min=0)] = 0,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -115,7 +125,14 @@ def animate(
             personal = Style.load(style)
         elif reference is not None:
             personal = learn(reference, progress=report)
-        clip = run(samples, personal, pose=pose.value, intensity=intensity, seed=seed)
+        clip = run(
+            samples,
+            personal,
+            pose=pose.value,
+            pose_scale=pose_scale,
+            intensity=intensity,
+            seed=seed,
+        )
         write(
             clip,
             output,
@@ -403,6 +420,89 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
             load("train"),
             load("valid"),
             load_embedded_face(),
+            output,
+            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
+        )
+    typer.echo(str(weights))
+
+
+@train_app.command("pose-vqvae")
+def train_pose_vqvae(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
+    """Train the discrete prior of head motion; run again to resume.
+
+    [bold]Example[/bold]
+
+      adamesh train pose-vqvae --config configs/pose-vqvae.yaml --data corpus --tracks corpus-tracks
+      -o runs/pose
+    """
+    _check_training_packages()
+    from adamesh.data.corpus import read_corpus
+    from adamesh.data.poses import PoseSequence, load_poses
+    from adamesh.training.config import load_training_config
+    from adamesh.training.pose_vqvae import PoseVQVAETraining
+    from adamesh.training.pose_vqvae import train_pose_vqvae as run
+
+    settings = load_training_config(PoseVQVAETraining, config)
+    videos = read_corpus(data, tracks)
+    with _progress() as report:
+
+        def load(split: str) -> list[PoseSequence]:
+            chosen = [v for v in videos if v.split == split]
+            return load_poses(chosen, progress=lambda d, t: report(f"load {split}", d, t))
+
+        weights = run(
+            settings,
+            load("train"),
+            load("valid"),
+            output,
+            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
+        )
+    typer.echo(str(weights))
+
+
+@train_app.command("pose-gpt")
+def train_pose_gpt(
+    config: Config,
+    vqvae: Annotated[Path, typer.Option(help="Checkpoint from `adamesh train pose-vqvae`.")],
+    data: Data,
+    tracks: Tracks,
+    output: RunOutput,
+) -> None:
+    """Train PoseGPT on the codes of a VQ-VAE; run again to resume.
+
+    [bold]Example[/bold]
+
+      adamesh train pose-gpt --config configs/pose-gpt.yaml --vqvae runs/pose/pose-vqvae.safetensors
+      --data corpus --tracks corpus-tracks -o runs/pose-gpt
+    """
+    _check_training_packages()
+    from adamesh.checkpoints.networks import load_network
+    from adamesh.data.corpus import read_corpus
+    from adamesh.data.poses import PoseSequence, load_poses
+    from adamesh.features import load_features
+    from adamesh.models.pose_vqvae import PoseVQVAE
+    from adamesh.training.config import load_training_config
+    from adamesh.training.pose_gpt import PoseGPTTraining
+    from adamesh.training.pose_gpt import train_pose_gpt as run
+
+    settings = load_training_config(PoseGPTTraining, config)
+    videos = read_corpus(data, tracks)
+    with _progress() as report:
+
+        def load(split: str) -> list[PoseSequence]:
+            return load_poses(
+                [v for v in videos if v.split == split],
+                load_features(settings.model.features),
+                sound_delays=settings.sound_delays,
+                other_voices=settings.other_voices if split == "train" else 0,
+                progress=lambda d, t: report(f"load {split}", d, t),
+            )
+
+        weights = run(
+            settings,
+            load_network(PoseVQVAE, vqvae),
+            load("train"),
+            load("valid"),
             output,
             progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
         )

@@ -94,7 +94,9 @@ def frame_labels(phones: Iterable[Phone], frames: int) -> np.ndarray:
     for phone in phones:
         hops += [PHONES.index(phone.name) if phone.known else UNKNOWN] * phone.hops
     labels = np.full(frames, UNKNOWN, np.int64)
-    middle = np.array(hops[1::2][:frames], np.int64)  # frame s: hops 2 s and 2 s + 1, which starts mid-way
+    middle = np.array(
+        hops[1::2][:frames], np.int64
+    )  # frame s: hops 2 s and 2 s + 1, which starts mid-way
     labels[: len(middle)] = middle
     return labels
 
@@ -167,7 +169,9 @@ def _align_one(utterance: Utterance) -> tuple[str, str]:
     for word in words:
         name = f"{word}_de" if german else word
         if decoder.lookup_word(name) is None:
-            decoder.add_word(name, pronounce_german(word) if german else _guess(decoder, word), True)
+            decoder.add_word(
+                name, pronounce_german(word) if german else _guess(decoder, word), True
+            )
             if not german:
                 _guessed_words().add(name)
         if name in _guessed_words():

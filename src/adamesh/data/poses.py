@@ -13,6 +13,7 @@ from adamesh.data.interpolation import interpolate
 from adamesh.data.sequences import in_other_voices
 from adamesh.errors import InputError
 from adamesh.features import SpeechFeatures
+from adamesh.features.units import speech_units
 from adamesh.media.audio import load_audio
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
@@ -30,13 +31,14 @@ class PoseSequence:
     motion: Tensor  # [T, 3] at 25 fps, about the clip's mean, over the speaker's deviation
     deviation: np.ndarray  # [3] radians, of all the speaker's clips
     voices: tuple[Tensor, ...]  # features [S, D] at 50 Hz, as recorded and in other voices
+    units: Tensor  # [S] of the speech; empty without features
 
 
 def load_poses(
     videos: list[Video],
     features: SpeechFeatures | None = None,
     *,
-    sound_delays: Mapping[str, float],
+    sound_delays: Mapping[str, float] | None = None,
     other_voices: int = 0,
     progress: Callable[[int, int], None],
 ) -> list[PoseSequence]:
@@ -59,17 +61,16 @@ def load_poses(
     sequences = []
     for number, (video, rotation) in enumerate(zip(tracked, rotations, strict=True)):
         voices: tuple[Tensor, ...] = ()
+        units = torch.zeros(0, dtype=torch.long)
         if features is not None:
             heard = load_audio(video.path)
-            heard = heard[round(sound_delays.get(video.name, 0.0) * SAMPLE_RATE) :]
+            heard = heard[round((sound_delays or {}).get(video.name, 0.0) * SAMPLE_RATE) :]
             others = in_other_voices(heard, other_voices, seed=list(video.name.encode()))
             voices = tuple(features(np.pad(v, (0, SAMPLE_RATE))) for v in (heard, *others))
+            units = speech_units(heard)
         own = deviations[video.speaker]
-        sequences.append(
-            PoseSequence(
-                video.track.stem, video.speaker, torch.from_numpy(rotation / own), own, voices
-            )
-        )
+        motion = torch.from_numpy(rotation / own)
+        sequences.append(PoseSequence(video.track.stem, video.speaker, motion, own, voices, units))
         progress(number + 1, len(tracked))
     return sequences
 

@@ -38,6 +38,7 @@ class _Job:
 class _Format:
     write: Callable[[_Job], None]
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
+    fps: float | None = None  # what its readers expect; None: the clip's own
 
 
 def export(
@@ -57,12 +58,14 @@ def export(
     - `.glb`: a head with morph targets, joints and animation. glTF has no sound, so it goes into a
       `.wav` of the same name beside it.
     - `.mp4`: a rendering, with the sound in it.
+    - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
+      same name beside it.
 
     Args:
         clip: what to write.
         path: where; its suffix is the format.
         audio: the speech, mono, and its rate.
-        fps: frame rate of the output; default: that of the clip.
+        fps: frame rate of the output; default: what the format's readers expect, else the clip's.
         face: the head to show; default: the embedded one.
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
@@ -74,9 +77,11 @@ def export(
         MissingDependencyError: the format needs an extra that is not installed.
     """
     outputs = check_export(path, force=force, sound=audio is not None)
-    clip = clip if fps is None else clip.resample(fps)
+    kind = FORMATS[outputs[0].suffix.lower()]
+    rate = fps or kind.fps
+    clip = clip if rate is None else clip.resample(rate)
     betas = clip.betas if betas is None else betas
-    FORMATS[outputs[0].suffix.lower()].write(_Job(clip, outputs[0], face, betas, audio, progress))
+    kind.write(_Job(clip, outputs[0], face, betas, audio, progress))
     return outputs
 
 
@@ -113,6 +118,17 @@ def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
 
     write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
+    _write_sound_beside(job)
+
+
+def _write_csv(job: _Job) -> None:
+    from adamesh.export.livelink import write_livelink
+
+    write_livelink(job.clip, job.path)
+    _write_sound_beside(job)
+
+
+def _write_sound_beside(job: _Job) -> None:
     if job.audio is not None:
         from adamesh.media.audio import write_wav
 
@@ -142,4 +158,5 @@ FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
     ".glb": _Format(_write_glb, sound_suffix=".wav"),
     ".mp4": _Format(_write_mp4),
+    ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
 }

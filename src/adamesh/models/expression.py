@@ -41,7 +41,6 @@ class ExpressionConfig:
     dropout: float = 0.1
 
 
-
 @dataclass
 class ExpressionOutput:
     """Expressions before and after the postnet, both [B, T, E] z-scored."""

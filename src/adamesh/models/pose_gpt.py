@@ -31,6 +31,8 @@ class PoseGPTConfig:
     layers: int = 6
     window: int = 96  # codes that attention looks back: 15 s
     dropout: float = 0.2
+    units: int = 512  # of speech, the rows of style matrices
+    styles: int = 0  # training styles that are kept for retrieval
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,21 @@ class Sampling:
     """How a code is drawn from the predicted distribution."""
 
     temperature: float = 1.0  # above 1: livelier, below: calmer; 0 takes the likeliest
-    top_p: float = 0.95  # the least likely codes beyond this share of the probability are never drawn
+    top_p: float = (
+        0.95  # the least likely codes beyond this share of the probability are never drawn
+    )
 
 
 class PoseGPT(nn.Module):
-    """Speech features, a style and the codes so far -> logits of the next code."""
+    """Speech features, a style and the codes so far -> logits of the next code.
+
+    Buffers `style_keys` [N, U, code_dim] and `style_present` [N, U] are the style matrices of training
+    clips, `style_values` [N, style_dim] their embeddings: what `models.pose_style.retrieve` looks in.
+    """
+
+    style_keys: Tensor
+    style_present: Tensor
+    style_values: Tensor
 
     def __init__(self, config: PoseGPTConfig) -> None:
         super().__init__()
@@ -67,6 +79,10 @@ class PoseGPT(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
         self.out = nn.Linear(config.dim, config.codes)
+        n = config.styles
+        self.register_buffer("style_keys", torch.zeros(n, config.units, config.code_dim))
+        self.register_buffer("style_present", torch.zeros(n, config.units))
+        self.register_buffer("style_values", torch.zeros(n, config.style_dim))
 
     def encode_style(self, latents: Tensor, mask: Tensor | None = None) -> Tensor:
         """Style embedding of a motion by mean and deviation of its VQ-VAE latents.
@@ -112,7 +128,7 @@ class PoseGPT(nn.Module):
             ..., : features.shape[-2], :
         ]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def sample(
         self,
         features: Tensor,
@@ -120,24 +136,24 @@ class PoseGPT(nn.Module):
         sampling: Sampling,
         generator: torch.Generator,
         *,
-        prompt: Tensor | None = None,
-        prompt_features: Tensor | None = None,
+        prompt: Tensor,
     ) -> Iterator[int]:
         """Draws code after code, for as long as there are features.
 
         Args:
             features: [8 K, feature_dim] of the speech, not yet delayed.
             style: [1, style_dim].
-            prompt: [P] codes that went before, with `prompt_features` [8 P, feature_dim] of what was said:
-                the sequence goes on in their way.
+            prompt: [P] codes of a reference that went before, whose speech is not known, P may be 0: the
+                sequence goes on in their way.
         Yields:
             K codes.
         """
         n, state = self.config.features_per_code, State()
         before = features.new_full((1, 1), self.config.codes, dtype=torch.long)
-        if prompt is not None and prompt_features is not None and len(prompt):
+        if len(prompt):
             shifted = torch.cat([before[0], prompt[:-1]])[None]
-            self(shifted, self.heard(prompt_features)[None], style, state)
+            silent = features.new_zeros(1, n * len(prompt), features.shape[1])
+            self(shifted, silent, style, state)
             before = prompt[-1].view(1, 1)
         for chunk in self.heard(features).split(n):
             logits = self(before, chunk[None], style, state)[0, 0].float()

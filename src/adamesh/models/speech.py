@@ -34,7 +34,6 @@ class SpeechEncoderConfig:
     dropout: float = 0.1
 
 
-
 class SpeechEncoder(nn.Module):
     """Log-mel frames -> phonetic features and phones.
 
@@ -96,9 +95,9 @@ class SpeechEncoder(nn.Module):
             [S, feature_dim], within -1..1.
         """
         state = State()
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: other networks are trained on the features
             parts = [self(part[None], state)[0] for part in mels.split(FRAMES_AT_ONCE)]
-            return torch.cat(parts)[self.config.lookahead :].clone()
+            return torch.cat(parts)[self.config.lookahead :]
 
     def units(self, features: Tensor) -> Tensor:
         """[S, feature_dim] -> [S] index of the nearest centroid."""

@@ -11,8 +11,12 @@ from scipy.spatial.transform import Rotation
 from adamesh.motion.clip import MotionClip
 
 NECK_SHARE = 0.5  # of the head's rotation that the neck joint carries; the head joint has the rest
-SMALLEST_DEVIATION = np.radians(0.3)  # on one axis; below it there is nothing but the tracker's noise
-MIRROR_AXES = np.array([1.0, -1.0, -1.0], np.float32)  # a mirrored head nods alike, turns and tilts opposite
+SMALLEST_DEVIATION = np.radians(
+    0.3
+)  # on one axis; below it there is nothing but the tracker's noise
+MIRROR_AXES = np.array(
+    [1.0, -1.0, -1.0], np.float32
+)  # a mirrored head nods alike, turns and tilts opposite
 
 
 def head_rotation(clip: MotionClip) -> np.ndarray:

@@ -21,9 +21,11 @@ from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
+from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
 from adamesh.pipeline.amplitude import amplitude_gain
+from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS
 from adamesh.tracking.track import track_video
@@ -115,7 +117,7 @@ def adapt_to_clip(
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
-    head, eyes = own_motion(clip)
+    head, eyes = head_rotation(clip), eye_rotation(clip)
     return Style(
         base=fingerprint(model),
         branches=options.branches if options.steps else (),
@@ -123,9 +125,11 @@ def adapt_to_clip(
         embedding=embedding,
         betas=betas,
         gain=amplitude_gain(personal.predict(voices[0], embedding[None], betas[None]), target),
-        head_motion=head,
+        pose=learn_pose(head, samples),
+        head_motion=over_joints(head),
         eye_motion=eyes,
         blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),
+        gaze=GazeStatistics.of(head, eyes.mean(1), FPS),
         source=source,
     )
 
@@ -179,7 +183,6 @@ def _fit(
     torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
 
 
-def own_motion(clip: MotionClip) -> tuple[np.ndarray, np.ndarray]:
-    """Head motion about its mean, over neck and head, and eye motion, [T, 2, 3] each."""
-    eyes = np.stack([clip.leye_pose, clip.reye_pose], axis=1)
-    return over_joints(head_rotation(clip)), eyes.astype(np.float32)
+def eye_rotation(clip: MotionClip) -> np.ndarray:
+    """[T, 2, 3] axis-angle of the left and the right eyeball."""
+    return np.stack([clip.leye_pose, clip.reye_pose], axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
 """Speech and a style -> a `MotionClip`."""
 
 import os
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,21 +13,25 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
+from adamesh.motion.head import over_joints
 from adamesh.motion.looping import plan_loop
+from adamesh.motion.saccades import sample_gaze
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.amplitude import enlarge, resting_expression
+from adamesh.pipeline.pose import generate_pose
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 
 SHORTEST = 0.5  # s of speech
-Pose = Literal["reference", "off"]
+Pose = Literal["generated", "reference", "still", "off"]
 
 
 def animate(
     speech: str | os.PathLike[str] | np.ndarray,
     style: Style | None = None,
     *,
-    pose: Pose = "reference",
+    pose: Pose = "generated",
+    pose_scale: float = 1.0,
     intensity: float = 1.0,
     seed: int = 0,
     model: ExpressionAdapter | None = None,
@@ -37,18 +41,21 @@ def animate(
     Args:
         speech: a file with an audio track, or [N] mono samples at `SAMPLE_RATE`.
         style: from `adapt`; the neutral default style if None.
-        pose: `reference` loops the head and eye motion of the style's reference, `off` keeps the head
-            still and the eyes ahead.
+        pose: `generated` moves the head to the speech in the style's way, `reference` loops the head and
+            eye motion of the style's reference, `still` moves the eyes alone, `off` nothing.
+        pose_scale: factor on the head's motion; 1 is the style's own.
         intensity: further factor on the mouth's motion; 1 is the style's own amplitude.
-        seed: of the blinks. The same seed gives the same clip.
+        seed: of head motion, gaze and blinks. The same seed gives the same clip.
         model: base expression adapter that the style belongs to; the shipped one by default.
     Returns:
         A clip at 25 fps with the style's betas, at least as long as the speech.
     Raises:
         InputError: no sound, too short, or a style of another base model.
     """
-    if pose not in ("reference", "off"):
-        raise InputError(f"pose must be 'reference' or 'off', got '{pose}'")
+    if pose not in get_args(Pose):
+        raise InputError(f"pose must be one of {', '.join(get_args(Pose))}, got '{pose}'")
+    if not 0 <= pose_scale <= 4:
+        raise InputError(f"pose scale must be within 0..4, got {pose_scale}")
     if not 0 <= intensity <= 4:
         raise InputError(f"intensity must be within 0..4, got {intensity}")
     samples = speech if isinstance(speech, np.ndarray) else load_audio(speech)
@@ -73,11 +80,8 @@ def animate(
     expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
     joints = {}
     expression[:, EYE_LOOK] = 0.0
-    if pose == "reference":
-        # Gaze and head move together in people, so they are looped together.
-        loop = plan_loop(style.head_motion)
-        head = loop.rotations(style.head_motion, frames)
-        eyes = loop.rotations(style.eye_motion, frames)
+    if pose != "off":
+        head, eyes = _head_and_eyes(pose, style, samples, frames, pose_scale, seed, rng)
         expression[:, EYE_LOOK] = eye_rotation_to_look(eyes[:, 0], eyes[:, 1])
         joints = {
             "neck_pose": head[:, 0],
@@ -93,3 +97,25 @@ def animate(
         metadata={"style": style.source, "pose": pose, "seed": seed},
         **joints,
     )
+
+
+def _head_and_eyes(
+    pose: Pose,
+    style: Style,
+    samples: np.ndarray,
+    frames: int,
+    scale: float,
+    seed: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Neck and head, and the eyeballs, [T, 2, 3] axis-angle each."""
+    if pose == "reference":
+        # Gaze and head move together in people, so they are looped together.
+        loop = plan_loop(style.head_motion)
+        head = loop.rotations(style.head_motion, frames)
+        return scale * head, loop.rotations(style.eye_motion, frames)
+    rotation = np.zeros((frames, 3), np.float32)
+    if pose == "generated":
+        rotation = np.float32(scale) * generate_pose(style.pose, samples, frames, seed=seed)
+    eyes = sample_gaze(rotation, FPS, style.gaze, rng)
+    return over_joints(rotation), np.stack([eyes, eyes], axis=1)

@@ -18,9 +18,11 @@ from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input, check_output
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, attach, load_branch_state, merge
+from adamesh.pipeline.pose import PoseStyle
 
-KIND = "adamesh style"
+KIND = "adamesh style 2"  # 1 had no generated head motion
 _BRANCHES = "molora."  # prefix of the branch weights in the file
 
 
@@ -35,9 +37,11 @@ class Style:
         embedding: [style_dim] of the style encoder.
         betas: [K] identity.
         gain: by which `animate` enlarges the mouth's motion, see `pipeline.amplitude`.
-        head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean.
-        eye_motion: [R, 2, 3] axis-angle of the left and right eyeball, 25 fps.
+        pose: how the person moves the head, for generated motion.
+        head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean, for looped motion.
+        eye_motion: [R, 2, 3] axis-angle of the left and right eyeball, 25 fps, likewise.
         blinks: how the person blinks.
+        gaze: how the person looks about.
         source: name of the reference, for people.
     """
 
@@ -47,9 +51,11 @@ class Style:
     embedding: Tensor
     betas: Tensor
     gain: float
+    pose: PoseStyle
     head_motion: np.ndarray
     eye_motion: np.ndarray
     blinks: BlinkStatistics
+    gaze: GazeStatistics
     source: str
 
     def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
@@ -81,6 +87,10 @@ class Style:
         tensors = {
             "embedding": self.embedding,
             "betas": self.betas,
+            "pose_embedding": self.pose.embedding,
+            "pose_codes": self.pose.codes.short(),
+            "pose_deviation": torch.from_numpy(self.pose.deviation),
+            "pose_gain": torch.from_numpy(self.pose.gain),
             "head_motion": torch.from_numpy(np.ascontiguousarray(self.head_motion)),
             "eye_motion": torch.from_numpy(np.ascontiguousarray(self.eye_motion)),
             **{_BRANCHES + name: tensor for name, tensor in self.molora.items()},
@@ -90,7 +100,9 @@ class Style:
             "base": self.base,
             "branches": json.dumps([asdict(branch) for branch in self.branches]),
             "gain": str(self.gain),
+            "pose_base": self.pose.base,
             "blinks": json.dumps(asdict(self.blinks)),
+            "gaze": json.dumps(asdict(self.gaze)),
             "source": self.source,
         }
         with atomic_output(path) as temporary:
@@ -129,9 +141,17 @@ class Style:
             embedding=tensors["embedding"],
             betas=tensors["betas"],
             gain=float(metadata["gain"]),
+            pose=PoseStyle(
+                base=metadata["pose_base"],
+                embedding=tensors["pose_embedding"],
+                codes=tensors["pose_codes"].long(),
+                deviation=tensors["pose_deviation"].numpy(),
+                gain=tensors["pose_gain"].numpy(),
+            ),
             head_motion=tensors["head_motion"].numpy(),
             eye_motion=tensors["eye_motion"].numpy(),
             blinks=BlinkStatistics(**json.loads(metadata["blinks"])),
+            gaze=GazeStatistics(**json.loads(metadata["gaze"])),
             source=metadata["source"],
         )
 

@@ -111,9 +111,7 @@ def train_expression(
         progress=progress,
     )
     target = folder / "expression.safetensors"
-    save_network(
-        target, trained, {"training": config.model_dump(mode="json"), "clips": len(train)}
-    )
+    save_network(target, trained, {"training": config.model_dump(mode="json"), "clips": len(train)})
     return target
 
 

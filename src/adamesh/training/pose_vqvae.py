@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
 
@@ -22,7 +21,6 @@ class PoseVQVAETraining(LoopConfig):
     steps: int = 3000
     weight_decay: float = 0.01
     ema: float = 0.99
-    sound_delays: dict[str, NonNegativeFloat] = {}  # of the corpus; only the speech recipes hear sound
     window: int = 64  # motion frames
     velocity_weight: float = 2.0  # on frame-to-frame differences
     commitment: float = 0.25  # pull of the latents towards their codes

@@ -1,0 +1,132 @@
+"""Head motion for speech: a reference -> a pose style, and a pose style plus speech -> rotations."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adamesh.checkpoints.networks import fingerprint, load_network
+from adamesh.errors import InputError
+from adamesh.features import features_for_frames, load_features
+from adamesh.features.units import speech_units
+from adamesh.models.pose_gpt import PoseGPT, Sampling
+from adamesh.models.pose_style import retrieve, style_matrix
+from adamesh.models.pose_vqvae import PoseVQVAE
+from adamesh.motion.head import deviation
+from adamesh.nn.conformer import State
+from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+
+PROMPT = 64  # codes of a reference that a generated motion goes on from: its last 10 s
+CODES_AT_ONCE = 256  # that are turned into motion together: 41 s
+GAIN_SECONDS = 20.0  # of generated motion that the amplitude is measured on
+LARGEST_GAIN = 2.0
+
+
+@dataclass(frozen=True)
+class PoseAdapter:
+    """The two networks that belong together."""
+
+    vqvae: PoseVQVAE
+    gpt: PoseGPT
+
+    @property
+    def fingerprint(self) -> str:
+        """Of both networks: a pose style belongs to one pair."""
+        return fingerprint(self.vqvae)[:8] + fingerprint(self.gpt)[:8]
+
+
+@cache
+def load_pose_adapter() -> PoseAdapter:
+    """The shipped one, loaded once."""
+    return PoseAdapter(load_network(PoseVQVAE), load_network(PoseGPT))
+
+
+@dataclass(frozen=True)
+class PoseStyle:
+    """How somebody moves the head.
+
+    Attributes:
+        base: fingerprint of the pose adapter it belongs to.
+        embedding: [style_dim], retrieved by the style matrix.
+        codes: [P] the reference's own last codes, which a generated motion goes on from.
+        deviation: [3] radians, of the reference on each axis.
+        gain: [3] what generated motion is multiplied by to move as far as the reference.
+    """
+
+    base: str
+    embedding: Tensor
+    codes: Tensor
+    deviation: np.ndarray
+    gain: np.ndarray
+
+
+def learn_pose(
+    rotation: np.ndarray, samples: np.ndarray, adapter: PoseAdapter | None = None
+) -> PoseStyle:
+    """The pose style of a reference; nothing is fine-tuned.
+
+    Args:
+        rotation: [T, 3] axis-angle of the head about its mean, 25 fps.
+        samples: [N] the speech that goes with it.
+    """
+    adapter = adapter or load_pose_adapter()
+    vqvae, gpt = adapter.vqvae, adapter.gpt
+    frames = len(rotation) // vqvae.config.frames_per_code * vqvae.config.frames_per_code
+    own = deviation(rotation)
+    motion = torch.from_numpy(rotation[:frames] / own).float()
+    with torch.no_grad():
+        latents = vqvae.encode(motion[None])[0]
+        codes = vqvae.codes(latents)
+    heard = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
+    heard[: len(samples)] = samples[: len(heard)]
+    matrix = style_matrix(latents, speech_units(heard), gpt.config.units)
+    embedding = retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values)
+    style = PoseStyle(adapter.fingerprint, embedding, codes[-PROMPT:], own, np.ones(3, np.float32))
+    # How far the generated motion swings depends on the style; the reference's own speech tells.
+    spoken = np.resize(heard, int(GAIN_SECONDS * SAMPLE_RATE))
+    trial = generate_pose(style, spoken, int(GAIN_SECONDS * FPS), seed=0, adapter=adapter)
+    return replace(style, gain=np.clip(own / deviation(trial), 0.5, LARGEST_GAIN))
+
+
+def generate_pose(
+    style: PoseStyle,
+    samples: np.ndarray,
+    frames: int,
+    *,
+    seed: int,
+    sampling: Sampling | None = None,
+    adapter: PoseAdapter | None = None,
+) -> np.ndarray:
+    """Head motion for speech in somebody's style.
+
+    Args:
+        samples: [N] of the speech.
+        frames: T, motion frames wanted.
+    Returns:
+        [T, 3] axis-angle of the head about its mean pose, 25 fps.
+    Raises:
+        InputError: the style belongs to another pose adapter.
+    """
+    adapter = adapter or load_pose_adapter()
+    if adapter.fingerprint != style.base:
+        raise InputError(
+            f"the style's head motion was made for pose adapter {style.base}, this is "
+            f"{adapter.fingerprint}; run `adamesh adapt` on its video again"
+        )
+    n = adapter.vqvae.config.frames_per_code
+    count = -(-frames // n)
+    features = features_for_frames(load_features(adapter.gpt.config.features), samples, count * n)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = adapter.gpt.sample(
+        features, style.embedding[None], sampling or Sampling(), generator, prompt=style.codes
+    )
+    codes = torch.tensor(list(drawn))
+    # The prompt runs through the decoder too: motion begins where the reference was, not at rest.
+    state, parts = State(), []
+    with torch.no_grad():
+        for part in torch.cat([style.codes, codes]).split(CODES_AT_ONCE):
+            parts.append(adapter.vqvae.motion(part[None], state)[0])
+    motion = torch.cat(parts)[n * len(style.codes) :][:frames].numpy()
+    return (motion * style.deviation * style.gain).astype(np.float32)
