@@ -15,10 +15,12 @@ LAYERS = (
     {"errors", "rates", "files"},
     {"motion", "faces", "audio", "media", "nn"},
     {"models", "metrics", "tracking", "render"},
-    {"checkpoints", "data"},
+    {"checkpoints"},
+    {"features"},
+    {"data"},
     {"training", "pipeline"},
     {"export"},
-    {"bench"},
+    {"bench", "info"},
     {"cli"},
 )
 # Beyond the layers: what must not import what.

@@ -22,7 +22,9 @@ from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.saccades import GazeStatistics
 from adamesh.pipeline.animate import animate
+from adamesh.pipeline.pose import PoseStyle
 from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLE_RATE
@@ -90,9 +92,17 @@ def style_of(base: str) -> Style:
         embedding=torch.zeros(64),
         betas=torch.zeros(50),
         gain=1.0,
+        pose=PoseStyle(
+            base=base,
+            embedding=torch.zeros(16),
+            codes=torch.zeros(0, dtype=torch.long),
+            deviation=np.ones(3, np.float32),
+            gain=np.ones(3, np.float32),
+        ),
         head_motion=motion,
         eye_motion=motion,
         blinks=BlinkStatistics(),
+        gaze=GazeStatistics(),
         source="somebody",
     )
 

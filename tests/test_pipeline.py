@@ -4,6 +4,7 @@ import itertools
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
@@ -25,7 +26,7 @@ from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FAC
 from adamesh.nn.molora import Branch
 from adamesh.pipeline.adapt import AdaptOptions, adapt, adapt_to_clip
 from adamesh.pipeline.amplitude import amplitude_gain, enlarge
-from adamesh.pipeline.animate import animate
+from adamesh.pipeline.animate import Pose, animate
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
@@ -161,13 +162,16 @@ class TestStyleFile:
         path = tmp_path / "me.style"
         style.save(path)
         again = Style.load(path)
-        assert (again.base, again.branches, again.blinks, again.source) == (
+        assert (again.base, again.branches, again.blinks, again.gaze, again.source) == (
             style.base,
             style.branches,
             style.blinks,
+            style.gaze,
             style.source,
         )
-        assert_same(animate(speech, style, model=model), animate(speech, again, model=model))
+        for pose in get_args(Pose):
+            one, two = (animate(speech, s, pose=pose, model=model) for s in (style, again))
+            assert_same(one, two)
 
     def test_it_is_small(self, style: Style, tmp_path: Path) -> None:
         style.save(tmp_path / "me.style")
@@ -196,11 +200,11 @@ class TestAnimate:
         a, b = (animate(speech, style, seed=5, model=model) for _ in range(2))
         assert_same(a, b)
 
-    def test_another_seed_changes_only_the_blinks(
+    def test_another_seed_changes_only_the_blinks_where_the_head_is_looped(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
         often = replace(style, blinks=replace(style.blinks, rate_hz=0.8))
-        a, b = (animate(speech, often, seed=seed, model=model) for seed in (0, 1))
+        a, b = (animate(speech, often, pose="reference", seed=seed, model=model) for seed in (0, 1))
         assert not np.array_equal(a.expression[:, EYE_BLINK], b.expression[:, EYE_BLINK])
         np.testing.assert_array_equal(a.expression[:, STILL], b.expression[:, STILL])
         for name in ROTATIONS:
@@ -215,9 +219,31 @@ class TestAnimate:
         mouth = [i for i in range(len(ARKIT52)) if i not in EYE_LOOK]
         np.testing.assert_array_equal(still.expression[:, mouth], moving.expression[:, mouth])
 
-    def test_the_pose_never_jumps(self, style: Style, model: ExpressionAdapter) -> None:
+    def test_a_still_head_has_living_eyes(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray
+    ) -> None:
+        clip = animate(speech, style, pose="still", model=model)
+        assert not clip.neck_pose.any()
+        assert not clip.head_pose.any()
+        assert clip.leye_pose.any()
+        np.testing.assert_array_equal(clip.leye_pose, clip.reye_pose)
+
+    def test_the_scale_of_the_pose(
+        self, style: Style, model: ExpressionAdapter, speech: np.ndarray
+    ) -> None:
+        for pose in ("generated", "reference"):
+            one, half, none = (
+                animate(speech, style, pose=pose, pose_scale=x, model=model) for x in (1, 0.5, 0)
+            )
+            np.testing.assert_allclose(half.head_pose, 0.5 * one.head_pose, atol=1e-6)
+            assert one.head_pose.any()
+            assert not none.head_pose.any()
+        with pytest.raises(InputError, match="pose scale"):
+            animate(speech, style, pose_scale=9, model=model)
+
+    def test_the_looped_pose_never_jumps(self, style: Style, model: ExpressionAdapter) -> None:
         samples = np.random.default_rng(0).normal(0, 0.05, 40 * SAMPLE_RATE).astype(np.float32)
-        clip = animate(samples, style, model=model)
+        clip = animate(samples, style, pose="reference", model=model)
         assert clip.duration > 3 * len(style.head_motion) / FPS  # it loops
         for j, name in enumerate(("neck_pose", "head_pose")):
             assert speed(getattr(clip, name)).max() <= 1.05 * speed(style.head_motion[:, j]).max()

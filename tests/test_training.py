@@ -18,18 +18,19 @@ from adamesh.data.sequences import (
 )
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.features import load_features
 from adamesh.media.audio import write_wav
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
 from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE
-from adamesh.training.config import ExpressionTraining, load_training_config
-from adamesh.training.expression import train_expression
+from adamesh.training.config import load_training_config
+from adamesh.training.expression import ExpressionTraining, train_expression
+from adamesh.training.pose_gpt import PoseGPTTraining
+from adamesh.training.pose_vqvae import PoseVQVAETraining
+from adamesh.training.speech import SpeechTraining
 
-NONE = Augmentation(
-    speed=1, gain=0, tilt=0, warp=0, noise=0, style_gain=0, style_offset=0, mirror=0,
-    drop_condition=0,
-)  # fmt: skip
+NONE = Augmentation(speed=1, style_gain=0, style_offset=0, mirror=0, drop_condition=0)
 SMALL = ExpressionConfig(
     dim=24, heads=2, window=8, encoder_blocks=1, decoder_blocks=1, style_blocks=1, dropout=0.0
 )
@@ -47,7 +48,7 @@ def sequence(speaker: str, frames: int = 90, seed: int = 0) -> Sequence:
     return Sequence(
         f"{speaker}-{seed}",
         speaker,
-        torch.from_numpy(features).float(),
+        (torch.from_numpy(features).float(),),
         torch.from_numpy(expression),
         torch.zeros(50),
     )
@@ -114,7 +115,7 @@ def test_late_sound_is_moved_to_its_motion(tmp_path: Path) -> None:
     clip.save(tmp_path / "a.npz")
     video = Video("a.wav", tmp_path / "a.wav", "a", "train", tmp_path / "a.npz")
     for delay, feature in ((0.0, 50), (0.2, 40)):
-        heard = load_sequence(video, delay).features
+        heard = load_sequence(video, load_features("log_mel"), delay).voices[0]
         loudest = int(heard.mean(1).argmax())
         assert abs(loudest - feature) <= 1
         assert len(heard) >= 2 * 50 + 2 * 3, "silence behind the end, for the look-ahead"
@@ -144,7 +145,7 @@ def test_overfits_and_logs(tmp_path: Path) -> None:
     s = sequence("a", seed=0)
     style = model.encode_style(s.expression[None])
     frames = (len(s.expression) + 3) * FEATURES_PER_FRAME
-    predicted = model.predict(s.features[:frames], style, s.betas[None])
+    predicted = model.predict(s.voices[0][:frames], style, s.betas[None])
     jaw = ARKIT52.index("jawOpen")  # the smile is not in the speech
     inside = slice(10, 80)  # few windows show the ends, where the speech is cut off
     a, b = predicted[inside, jaw].numpy(), s.expression[inside, jaw].numpy()
@@ -183,18 +184,41 @@ def test_configs_refuse_what_nothing_reads(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("steps: 3\nlearning_rte: 1\n")
     with pytest.raises(InputError, match="learning_rte"):
-        load_training_config(path)
+        load_training_config(ExpressionTraining, path)
     path.write_text("steps: Ture\n")
     with pytest.raises(InputError, match="steps"):
-        load_training_config(path)
+        load_training_config(ExpressionTraining, path)
     path.write_text("model: {dim: 8, dmi: 3}\n")
     with pytest.raises(InputError, match="dmi"):
-        load_training_config(path)
+        load_training_config(ExpressionTraining, path)
 
 
-def test_the_recipe_of_the_shipped_weights_loads() -> None:
-    root = Path(__file__).parent.parent
-    assert load_training_config(root / "configs" / "expression.yaml").steps > 1000
-    aligned = load_training_config(root / "configs" / "expression-aligned.yaml")
-    assert aligned.initial is not None
-    assert aligned.sound_delays["video/obama/Obama_clip1.mp4"] == 0.16
+def test_other_voices_say_the_same_at_the_same_time(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
+    samples[SAMPLE_RATE : SAMPLE_RATE + 1600] *= 30  # a burst at 1 s
+    write_wav(tmp_path / "a.wav", samples, SAMPLE_RATE)
+    clip = MotionClip("arkit52", 25, np.zeros((50, 52), np.float32), betas=np.zeros(50, np.float32))
+    clip.save(tmp_path / "a.npz")
+    video = Video("a.wav", tmp_path / "a.wav", "a", "train", tmp_path / "a.npz")
+    one, two = (load_sequence(video, load_features("log_mel"), other_voices=3) for _ in range(2))
+    assert len(one.voices) == 4
+    for voice, same in zip(one.voices, two.voices, strict=True):
+        assert torch.equal(voice, same)
+        assert 48 <= int(voice.mean(1).argmax()) <= 58
+    assert not torch.equal(one.voices[0], one.voices[1])
+
+
+def test_the_recipes_of_the_shipped_weights_load() -> None:
+    configs = Path(__file__).parent.parent / "configs"
+    recipes = {
+        "expression": ExpressionTraining,
+        "speech": SpeechTraining,
+        "pose-vqvae": PoseVQVAETraining,
+        "pose-gpt": PoseGPTTraining,
+    }
+    assert {path.stem for path in configs.glob("*.yaml")} == set(recipes)
+    for name, recipe in recipes.items():
+        assert load_training_config(recipe, configs / f"{name}.yaml").steps > 1000
+    expression = load_training_config(ExpressionTraining, configs / "expression.yaml")
+    assert expression.sound_delays["video/obama/Obama_clip1.mp4"] == 0.16
+    assert load_features(expression.model.features).dim == expression.model.feature_dim

@@ -516,6 +516,9 @@ def evaluate(
     adaptation: Annotated[
         bool, typer.Option("--adaptation", help="Figures before and after adapting, not lip sync.")
     ] = False,
+    pose: Annotated[
+        bool, typer.Option("--pose", help="Figures of the head's motion, not lip sync.")
+    ] = False,
     checkpoint: Annotated[Path | None, typer.Option(help="Instead of the shipped one.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -526,12 +529,17 @@ def evaluate(
       adamesh evaluate --data corpus --tracks corpus-tracks
 
       adamesh evaluate --data corpus --tracks corpus-tracks --adaptation
+
+      adamesh evaluate --data corpus --tracks corpus-tracks --pose
     """
+    if adaptation and pose:
+        raise InputError("both --adaptation and --pose are given; give one of them")
     from adamesh.checkpoints.networks import load_network
-    from adamesh.cli.tables import print_adaptation, print_sync
+    from adamesh.cli.tables import print_adaptation, print_pose, print_sync
     from adamesh.data.corpus import read_corpus
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline import evaluate as figures
+    from adamesh.pipeline.evaluate_pose import evaluate_pose
 
     model = load_network(ExpressionAdapter, checkpoint)
     videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
@@ -544,12 +552,16 @@ def evaluate(
                 if arms is not None:
                     rows[person.name] = arms
                 report("adapting", i + 1, len(people))
+        elif pose:
+            heads = evaluate_pose(people, progress=lambda d, t: report("people", d, t))
         else:
             sync = figures.evaluate_sync(
                 model, people, progress=lambda d, t: report("people", d, t)
             )
     if adaptation:
         print_adaptation(rows, as_json=as_json)
+    elif pose:
+        print_pose(heads, as_json=as_json)
     else:
         print_sync(sync, as_json=as_json)
 
@@ -613,3 +625,35 @@ def bench_speed(
     else:
         for name, seconds in times.items():
             typer.echo(f"{name:<22}{seconds:8.2f} s")
+
+
+@app.command()
+def info(as_json: Json = False) -> None:
+    """What is installed: weights with hashes, face, speech features, versions, devices.
+
+    [bold]Example[/bold]
+
+      adamesh info --json
+    """
+    import json
+
+    from adamesh.info import collect
+
+    facts = collect()
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    for section, content in facts.items():
+        if not isinstance(content, dict):
+            typer.echo(
+                f"{section:<10}{', '.join(content) if isinstance(content, list) else content}"
+            )
+            continue
+        typer.echo(f"\n{section}")
+        for name, value in content.items():
+            shown = (
+                ", ".join(f"{k} {v}" for k, v in value.items())
+                if isinstance(value, dict)
+                else value
+            )
+            typer.echo(f"  {name:<26}{shown or 'not installed'}")

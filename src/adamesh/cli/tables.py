@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from adamesh.pipeline.evaluate import ArmFigures, PersonSync
+    from adamesh.pipeline.evaluate_pose import PoseFigures
 
 
 def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -101,3 +102,36 @@ def print_adaptation(figures: "dict[str, dict[str, ArmFigures]]", *, as_json: bo
         )
     columns = ["lip error (mm)", *names, "mean", "upper (mm)", "upper dyn.", "r", "std ratio"]
     _print("Adapted on 10 s, judged on the rest of each person's video", columns, rows)
+
+
+def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
+    """Head motion of each person, generated and looped beside seen, and what many long runs do."""
+    if as_json:
+        typer.echo(json.dumps(asdict(figures), indent=1))
+        return
+    columns = ["person", "s", "std seen", "generated", "looped", "speed seen", "generated", "looped",
+               "beats seen", "generated", "wrong speech", "looped"]  # fmt: skip
+    rows = []
+    for person in figures.people:
+        deviations = (
+            "/".join(f"{degrees:.1f}" for degrees in motion.std_degrees)
+            for motion in (person.seen, person.generated, person.looped)
+        )
+        speeds = (
+            f"{motion.speed:.1f}" for motion in (person.seen, person.generated, person.looped)
+        )
+        beats = (
+            f"{value:.2f}"
+            for value in (
+                person.seen.beats,
+                person.generated.beats,
+                person.wrong_beats,
+                person.looped.beats,
+            )
+        )
+        rows.append([person.name, f"{person.seconds:.0f}", *deviations, *speeds, *beats])
+    _print("Head motion (degrees pitch/yaw/roll, degrees a second, beat alignment)", columns, rows)
+    typer.echo(
+        f"rank correlation over people of generated and seen deviation: {figures.rank_correlation:.2f}\n"
+        f"{figures.runs} runs of 60 s: {figures.frozen} frozen, {figures.exploding} exploding"
+    )

@@ -28,9 +28,10 @@ SILENCE = "SIL"
 # ARPAbet as in the CMU pronouncing dictionary, without stress.
 PHONES = (
     SILENCE,
-    *"AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z "
-    "ZH".split(),
-)
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY",
+    "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y",
+    "Z", "ZH",
+)  # fmt: skip
 UNKNOWN = -1  # label of frames whose phone nobody knows
 
 

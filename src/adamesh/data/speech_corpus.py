@@ -23,10 +23,14 @@ _GRID = (
     {"a": "at", "b": "by", "i": "in", "w": "with"},
     {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
     dict(
-        zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True)
+        zip(
+            "z123456789",
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+            strict=True,
+        )
     ),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def evaluate_adaptation(
     amplitude that `animate` gives back, see `pipeline.amplitude`.
     """
     options = options or AdaptOptions()
-    clip, speech = _joined(person)
+    clip, speech = joined(person)
     split = int(REFERENCE * FPS)
     if clip.frames - split < SHORTEST_REST * FPS:
         return None
@@ -191,7 +191,7 @@ def evaluate_adaptation(
     return {name: _arm(runs[name][split:], target[split:]) for name in ARMS}
 
 
-def _joined(person: Person) -> tuple[MotionClip, np.ndarray]:
+def joined(person: Person) -> tuple[MotionClip, np.ndarray]:
     """All clips of a person as one, each with exactly its own sound."""
     speech = []
     for clip, samples in zip(person.clips, person.speech, strict=True):

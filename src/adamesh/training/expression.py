@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from adamesh.checkpoints.networks import save_network
@@ -52,7 +52,8 @@ class ExpressionTraining(LoopConfig):
     """Everything that decides the outcome of `adamesh train expression`."""
 
     steps: int = 4000
-    sound_delays: dict[str, NonNegativeFloat] = {}  # seconds by which a video's sound comes late
+    # Seconds by which a video's sound comes late
+    sound_delays: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     other_voices: int = 6  # altered versions of each recording's speech
     window: int = 75  # motion frames: 3 s
     reference: int = 150  # motion frames of another stretch for the style encoder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, save_network
@@ -30,7 +30,8 @@ class PoseGPTTraining(LoopConfig):
     steps: int = 2000
     weight_decay: float = 0.1
     ema: float = 0.995
-    sound_delays: dict[str, NonNegativeFloat] = {}  # seconds by which a video's sound comes late
+    # Seconds by which a video's sound comes late
+    sound_delays: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     other_voices: int = 2  # altered versions of each recording's speech
     window: int = 256  # motion frames
     drop_style: float = 0.1  # share of windows without a style

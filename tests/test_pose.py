@@ -1,0 +1,367 @@
+"""Head motion: own units, codes, PoseGPT, style matrices, gaze."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adamesh.checkpoints.networks import load_network
+from adamesh.data.poses import PoseAugmentation, PoseSampler, PoseSequence
+from adamesh.errors import InputError
+from adamesh.metrics.head import beat_alignment, speech_onsets, speed, std_degrees
+from adamesh.models.pose_gpt import PoseGPT, PoseGPTConfig, Sampling, draw
+from adamesh.models.pose_style import NEIGHBOURS, StyleMatrix, retrieve, style_matrix
+from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.head import (
+    MIRROR_AXES,
+    SMALLEST_DEVIATION,
+    deviation,
+    head_rotation,
+    over_joints,
+)
+from adamesh.motion.saccades import FARTHEST, GazeStatistics, sample_gaze
+from adamesh.nn.conformer import State
+from adamesh.pipeline import pose as pose_module
+from adamesh.pipeline.pose import generate_pose, learn_pose, load_pose_adapter
+from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from adamesh.training.pose_gpt import PoseGPTTraining, train_pose_gpt
+from adamesh.training.pose_vqvae import PoseVQVAETraining, reconstruction, train_pose_vqvae
+
+VQVAE = PoseVQVAEConfig(codes=16, code_dim=8, dim=24, blocks=1)
+GPT = PoseGPTConfig(
+    features="log_mel", feature_dim=6, codes=16, code_dim=8, style_dim=4, dim=32, heads=2, layers=2,
+    window=12, dropout=0.0, units=10,
+)  # fmt: skip
+NONE = PoseAugmentation(mirror=0, scale=0, speed=1)
+
+
+def swaying(seconds: float, seed: int = 0, size: float = 0.05) -> np.ndarray:
+    """[T, 3] radians: slow sums of sines on every axis."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * FPS)) / FPS
+    waves = rng.uniform(0.2, 1.2, (3, 4)), rng.uniform(0, 7, (3, 4))
+    motion = np.stack(
+        [
+            np.sin(2 * np.pi * f[:, None] * time + p[:, None]).sum(0)
+            for f, p in zip(*waves, strict=True)
+        ],
+        1,
+    )
+    return (size * motion / motion.std(0)).astype(np.float32)
+
+
+class TestHead:
+    def test_joints_together_turn_as_far(self) -> None:
+        rotation = swaying(4, size=0.2)
+        joints = over_joints(rotation)
+        clip = MotionClip(
+            "arkit52", FPS, np.zeros((100, 52)), neck_pose=joints[:, 0], head_pose=joints[:, 1]
+        )
+        centred = head_rotation(clip)
+        np.testing.assert_allclose(np.diff(centred, axis=0), np.diff(rotation, axis=0), atol=0.02)
+        assert np.abs(centred.mean(0)).max() < 0.02
+
+    def test_deviation_is_about_each_motions_own_mean(self) -> None:
+        a, b = swaying(20, 0), swaying(20, 1)
+        both = deviation(a + 3.0, b - 1.0)
+        np.testing.assert_allclose(both, [0.05] * 3, rtol=0.01)
+        assert (deviation(np.zeros((10, 3))) == np.float32(SMALLEST_DEVIATION)).all()
+
+    def test_figures_of_a_known_motion(self) -> None:
+        time = np.arange(250) / FPS
+        nod = np.zeros((250, 3))
+        nod[:, 0] = 0.1 * np.sin(2 * np.pi * 1.0 * time)
+        assert std_degrees(nod)[0] == pytest.approx(np.degrees(0.1 / np.sqrt(2)), rel=0.01)
+        assert std_degrees(nod)[1:] == (0, 0)
+        assert speed(nod, FPS) == pytest.approx(np.degrees(4 * 0.1 * 1.0), rel=0.02)
+
+    def test_beats_in_time_align_and_others_do_not(self) -> None:
+        time = np.arange(500) / FPS
+        nod = np.zeros((500, 3))
+        nod[:, 0] = np.sin(2 * np.pi * 1.0 * time)  # still at 0.25 s, 0.75 s, ...
+        on = np.arange(0.25, 20, 0.5)
+        assert beat_alignment(nod, FPS, on) > 0.95
+        assert beat_alignment(nod, FPS, on + 0.25) < 0.1
+        assert beat_alignment(np.zeros((500, 3)), FPS, on[:0]) == 0
+
+    def test_onsets_are_where_sound_begins(self) -> None:
+        samples = np.zeros(4 * SAMPLE_RATE, np.float32)
+        for start in (1.0, 2.5):
+            first = int(start * SAMPLE_RATE)
+            samples[first : first + 4000] = 0.3 * np.sin(np.arange(4000))
+        onsets = speech_onsets(samples, SAMPLE_RATE)
+        np.testing.assert_allclose(onsets, [1.0, 2.5], atol=0.06)
+
+
+class TestGaze:
+    def test_the_eyes_hold_a_target_while_the_head_moves(self) -> None:
+        head = swaying(20)
+        eyes = sample_gaze(head, FPS, GazeStatistics(), np.random.default_rng(0))
+        world = head[:, :2] + eyes[:, :2]
+        still = np.abs(np.diff(world, axis=0)).max(1) < 1e-6
+        assert still.mean() > 0.9, "between jumps the gaze rests in the world"
+        assert 5 < (~still).sum() < 40
+        assert np.abs(eyes).max() <= FARTHEST
+        assert not eyes[:, 2].any()
+
+    def test_statistics_come_back(self) -> None:
+        wanted = GazeStatistics(pitch=0.03, yaw=0.1, fixation=0.8)
+        head = swaying(600)
+        eyes = sample_gaze(head, FPS, wanted, np.random.default_rng(1))
+        found = GazeStatistics.of(head, eyes, FPS)
+        assert found.yaw == pytest.approx(wanted.yaw, rel=0.25)
+        assert found.pitch == pytest.approx(wanted.pitch, rel=0.25)
+        assert found.fixation == pytest.approx(wanted.fixation, rel=0.35)
+
+
+class TestVQVAE:
+    def test_the_decoder_is_causal_and_streams(self) -> None:
+        torch.manual_seed(0)
+        model = PoseVQVAE(VQVAE).eval()
+        latents = torch.randn(1, 20, 8, requires_grad=True)
+        whole = model.decode(latents)
+        assert whole.shape == (1, 80, 3)
+        whole[0, 4 * 9 + 3].sum().backward()
+        assert latents.grad is not None
+        seen = latents.grad[0].abs().sum(1) > 0
+        assert seen[9]
+        assert not seen[10:].any()
+        state = State()
+        parts = [model.decode(part, state) for part in latents.split((1, 2, 7, 10), dim=1)]
+        torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
+
+    def test_codes_are_the_nearest_entries(self) -> None:
+        torch.manual_seed(0)
+        model = PoseVQVAE(VQVAE)
+        model.codebook.normal_()
+        latents = torch.randn(2, 5, 8)
+        slow = [
+            [min(range(16), key=lambda c: float((x - model.codebook[c]).norm())) for x in row]
+            for row in latents
+        ]
+        assert model.codes(latents).tolist() == slow
+        assert torch.equal(model.codes(model.codebook), torch.arange(16))
+
+    @pytest.mark.slow
+    def test_training_reconstructs(self, tmp_path: Path) -> None:
+        train = [sequence(i, seconds=20) for i in range(4)]
+        config = PoseVQVAETraining(
+            steps=250, batch_size=8, learning_rate=3e-3, warmup=10, validate_every=125,
+            model=replace(VQVAE, codes=64), augmentation=NONE,
+        )  # fmt: skip
+        path = train_pose_vqvae(config, train, train, tmp_path, progress=lambda *_: None)
+        figures = reconstruction(load_network(PoseVQVAE, path), train)
+        assert figures["share"] < 0.5, "half of the motion at least comes back"
+        assert figures["perplexity"] > 10
+        assert (tmp_path / "validation.jsonl").read_text().count("\n") == 2
+
+
+def sequence(seed: int, seconds: float = 12, speaker: str | None = None) -> PoseSequence:
+    motion = torch.from_numpy(swaying(seconds, seed) / 0.05)
+    rng = np.random.default_rng(seed)
+    features = torch.from_numpy(rng.normal(size=(2 * len(motion) + 50, 6))).float()
+    features[: 2 * len(motion), :3] = motion.repeat_interleave(2, 0)
+    units = torch.from_numpy(rng.integers(0, 10, 2 * len(motion)))
+    return PoseSequence(
+        f"{seed}", speaker or f"s{seed}", motion, np.full(3, 0.05, np.float32), (features,), units
+    )
+
+
+class TestSampler:
+    def test_motion_and_speech_stay_together(self) -> None:
+        fast = PoseAugmentation(mirror=0, scale=0, speed=1.3)
+        batch = PoseSampler([sequence(0), sequence(1)], 64, fast, 0).draw(16, step=0)
+        heard = batch.features[:, ::2, :3]
+        error = (heard - batch.motion)[batch.mask].abs().mean()
+        assert error < 0.05
+        assert (heard[:, 8:] - batch.motion[:, :-8]).abs().mean() > 5 * error
+
+    def test_a_mirrored_head_turns_the_other_way(self) -> None:
+        mirrored = PoseAugmentation(mirror=1, scale=0, speed=1)
+        plain, other = (PoseSampler([sequence(0)], 64, a, 0).draw(8, 3) for a in (NONE, mirrored))
+        # The same seed draws the same windows: mirroring takes its chance after them.
+        assert plain.motion.shape == other.motion.shape
+        errors = [
+            (other.motion - plain.motion * torch.tensor(s)).abs().max()
+            for s in (MIRROR_AXES, -MIRROR_AXES)
+        ]
+        assert min(errors) == errors[0]
+
+    def test_short_clips_are_masked(self) -> None:
+        batch = PoseSampler([sequence(0, seconds=1)], 64, NONE, 0).draw(2, 0)
+        assert batch.mask.sum(1).tolist() == [25, 25]
+        assert not batch.motion[~batch.mask].any()
+
+
+class TestGPT:
+    def test_it_hears_no_further_than_its_look_ahead(self) -> None:
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        features = torch.randn(1, 8 * 12, 6, requires_grad=True)
+        before = torch.randint(0, 16, (1, 12))
+        model(before, model.heard(features), torch.zeros(1, 4))[0, 5].sum().backward()
+        assert features.grad is not None
+        seen = (features.grad[0].abs().sum(1) > 0).nonzero()[:, 0]
+        assert int(seen.max()) == 8 * 5 + GPT.lookahead - 1
+
+    def test_it_sees_no_code_to_come(self) -> None:
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        features, style = torch.randn(1, 80, 6), torch.randn(1, 4)
+        codes = torch.randint(0, 16, (1, 10))
+        changed = codes.clone()
+        changed[0, 7] = (changed[0, 7] + 1) % 16
+        a, b = (model(c, features, style) for c in (codes, changed))
+        assert torch.equal(a[:, :7], b[:, :7])
+        assert not torch.equal(a[:, 7], b[:, 7])
+
+    def test_with_a_cache_is_without(self) -> None:
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        features, style = torch.randn(1, 8 * 30, 6), torch.randn(1, 4)
+        codes = torch.randint(0, 16, (1, 30))
+        whole = model(codes, features, style)
+        state = State()
+        parts = [
+            model(codes[:, k : k + 1], features[:, 8 * k : 8 * k + 8], style, state)
+            for k in range(30)
+        ]
+        torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
+
+    def test_sampling_follows_its_options(self) -> None:
+        logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
+        generator = torch.Generator().manual_seed(0)
+
+        def drawn(sampling: Sampling) -> np.ndarray:
+            counts = [draw(logits, sampling, generator) for _ in range(2000)]
+            return np.bincount(counts, minlength=4) / 2000
+
+        np.testing.assert_allclose(drawn(Sampling(1.0, 1.0)), [0.5, 0.3, 0.15, 0.05], atol=0.04)
+        np.testing.assert_allclose(drawn(Sampling(1.0, 0.7)), [0.625, 0.375, 0, 0], atol=0.04)
+        assert drawn(Sampling(0.0, 1.0))[0] == 1
+        assert drawn(Sampling(3.0, 1.0))[3] > 0.1
+        assert drawn(Sampling(1.0, 1e-9))[0] == 1
+
+    def test_the_prompt_counts(self) -> None:
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        features, style = torch.randn(80, 6), torch.randn(1, 4)
+
+        def codes(prompt: list[int], seed: int = 0) -> list[int]:
+            generator = torch.Generator().manual_seed(seed)
+            given = torch.tensor(prompt, dtype=torch.long)
+            return list(model.sample(features, style, Sampling(), generator, prompt=given))
+
+        assert len(codes([])) == 10
+        assert codes([]) == codes([]) != codes([], seed=1)
+        assert codes([3] * 8) != codes([5] * 8)
+
+    @pytest.mark.slow
+    def test_training_learns_to_listen_and_keeps_styles(self, tmp_path: Path) -> None:
+        train = [sequence(i, seconds=20) for i in range(4)]
+        vqvae = PoseVQVAE(replace(VQVAE)).eval().requires_grad_(False)
+        torch.manual_seed(1)
+        vqvae.codebook.copy_(vqvae.encode(train[0].motion[None, :400])[0][torch.randperm(100)[:16]])
+        config = PoseGPTTraining(
+            steps=200, batch_size=8, window=64, learning_rate=4e-3, warmup=10, ema=0.95,
+            validate_every=100, model=GPT, augmentation=NONE, drop_speech=0.0, weight_decay=0.01,
+        )  # fmt: skip
+        path = train_pose_gpt(config, vqvae, train, train, tmp_path, progress=lambda *_: None)
+        model = load_network(PoseGPT, path)
+        import json
+
+        figures = [
+            json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()
+        ]
+        assert figures[-1]["nats"] < 0.8 * figures[-1]["nats with wrong speech"]
+        assert model.config.styles == len(model.style_values) == 16  # 2 pieces each, and mirrored
+        assert (model.style_present.sum(1) > 5).all()
+
+
+class TestStyleMatrix:
+    def test_it_is_the_mean_over_frames_of_a_unit(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        latents = torch.randn(6, 3, generator=generator)
+        units = torch.randint(0, 5, (48,), generator=generator)
+        matrix = style_matrix(latents, units, 7)
+        for unit in range(7):
+            frames = [latents[s // 8] for s in range(48) if units[s] == unit]
+            assert bool(matrix.present[unit]) == bool(frames)
+            expected = torch.stack(frames).mean(0) if frames else torch.zeros(3)
+            torch.testing.assert_close(matrix.mean[unit], expected)
+
+    def test_retrieval_finds_the_nearest_and_blends(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        keys = torch.randn(9, 20, 4, generator=generator)
+        present = torch.ones(9, 20)
+        values = torch.eye(9)
+        heard = torch.zeros(20)
+        heard[:12] = 1  # a short reference lacks units
+        close = StyleMatrix(keys[4] * heard[:, None] + 0.01, heard)
+        found = retrieve(close, keys, present, values)
+        assert found.argmax() == 4
+        assert found[4] > 0.99
+        between = StyleMatrix((keys[2] + keys[7]) / 2 * heard[:, None], heard)
+        blended = retrieve(between, keys, present, values)
+        assert set(blended.topk(2).indices.tolist()) == {2, 7}
+        assert float(blended.sum()) == pytest.approx(1)
+        assert int((blended > 0).sum()) <= NEIGHBOURS
+
+    def test_a_style_without_a_common_unit_is_never_taken(self) -> None:
+        keys, values = torch.zeros(3, 4, 2), torch.eye(3)
+        present = torch.tensor([[0, 0, 1, 1], [1, 1, 0, 0], [1.0, 0, 0, 0]])
+        found = retrieve(
+            StyleMatrix(torch.ones(4, 2), torch.tensor([1.0, 1, 0, 0])), keys, present, values
+        )
+        assert found[0] == 0
+
+
+class TestShipped:
+    @pytest.fixture(scope="class")
+    def speech(self) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        loud = np.repeat(rng.uniform(0, 0.2, 100), SAMPLE_RATE // 10)
+        return (rng.normal(size=len(loud)) * loud).astype(np.float32)  # 10 s of bursts
+
+    def test_a_style_is_followed(self, speech: np.ndarray) -> None:
+        """Twice the reference's motion is twice the generated motion, on the axis where it is."""
+        reference = swaying(10, 5)
+        reference[:, 1] *= 4
+        style = learn_pose(reference, speech)
+        motion = generate_pose(style, speech, 500, seed=0)
+        assert motion.shape == (500, 3)
+        assert 0.4 < motion[:, 1].std() / reference[:, 1].std() < 1.8
+        assert motion[:, 1].std() > 2 * motion[:, 0].std()
+        step = np.abs(np.diff(motion, axis=0)).max() / style.deviation.max()
+        assert step < 1.0, "no jump"
+
+    def test_it_is_repeatable_and_seeds_differ(self, speech: np.ndarray) -> None:
+        style = learn_pose(swaying(10, 5), speech)
+        a, b, c = (generate_pose(style, speech, 100, seed=s) for s in (1, 1, 2))
+        np.testing.assert_array_equal(a, b)
+        assert np.abs(a - c).max() > 0.1 * np.abs(a).max()
+
+    def test_longer_speech_begins_as_shorter_speech(
+        self, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        style = learn_pose(swaying(10, 5), speech)
+        long = generate_pose(style, speech, 200, seed=0)
+        monkeypatch.setattr(pose_module, "CODES_AT_ONCE", 7)
+        short = generate_pose(style, speech[: 140 * SAMPLES_PER_FRAME], 100, seed=0)
+        np.testing.assert_allclose(short, long[:100], atol=1e-5)
+
+    def test_another_adapter_is_refused(self, speech: np.ndarray) -> None:
+        style = replace(learn_pose(swaying(10, 5), speech), base="0" * 16)
+        with pytest.raises(InputError, match="adamesh adapt"):
+            generate_pose(style, speech, 50, seed=0)
+
+    def test_the_two_networks_belong_together(self) -> None:
+        adapter = load_pose_adapter()
+        assert adapter.gpt.config.codes == adapter.vqvae.config.codes
+        assert adapter.gpt.config.code_dim == adapter.vqvae.config.code_dim
+        assert adapter.gpt.config.features_per_code == 2 * adapter.vqvae.config.frames_per_code
+        assert adapter.gpt.config.styles > 20
+        assert adapter.vqvae.codebook.std() > 0
