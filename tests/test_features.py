@@ -100,28 +100,27 @@ def test_unknown_names_are_told(name: str) -> None:
         load_features(name)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small HuBERT, saved as `transformers` saves the real ones."""
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    folder = tmp_path_factory.mktemp("hubert")
+    torch.manual_seed(0)
+    config = HubertConfig(
+        hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,
+        conv_dim=(256,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    HubertModel(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
 class TestHubert:
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A small HuBERT, saved as `transformers` saves the real ones."""
-        from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
-
-        folder = tmp_path_factory.mktemp("hubert")
-        torch.manual_seed(0)
-        config = HubertConfig(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-            conv_dim=(16,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
-        )  # fmt: skip
-        HubertModel(config).save_pretrained(folder)
-        Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
-        return folder
-
     def test_a_chunk_is_what_transformers_gives(self, folder: Path, speech: np.ndarray) -> None:
         from transformers import HubertModel, Wav2Vec2FeatureExtractor
 
-        features = HubertFeatures(str(folder))
-        features.model.float()
-        features.dtype = torch.float32
+        features = HubertFeatures(str(folder), torch.float32)
         samples = speech[: 3 * SAMPLE_RATE]
         values = Wav2Vec2FeatureExtractor.from_pretrained(folder)(
             samples, sampling_rate=SAMPLE_RATE, return_tensors="pt"
@@ -133,13 +132,9 @@ class TestHubert:
         assert len(expected) == 150, "a frame every 20 ms"
 
     def test_bfloat16_is_close_to_float32(self, folder: Path, speech: np.ndarray) -> None:
-        fast, exact = HubertFeatures(str(folder)), HubertFeatures(str(folder))
-        fast.model.bfloat16()
-        fast.dtype = torch.bfloat16
-        exact.model.float()
-        exact.dtype = torch.float32
+        fast, exact = (HubertFeatures(str(folder), t) for t in (torch.bfloat16, torch.float32))
         a, b = fast.chunk(speech[:SAMPLE_RATE]), exact.chunk(speech[:SAMPLE_RATE])
-        assert (a - b).norm() < 0.03 * b.norm()
+        assert (a - b).norm() < 0.1 * b.norm()
 
     def test_long_audio_goes_in_fixed_chunks(self, folder: Path, speech: np.ndarray) -> None:
         """Each piece is the one that its own stretch with its margins gives."""

@@ -1,5 +1,6 @@
 """Head motion: own units, codes, PoseGPT, style matrices, gaze."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,8 +272,6 @@ class TestGPT:
         )  # fmt: skip
         path = train_pose_gpt(config, vqvae, train, train, tmp_path, progress=lambda *_: None)
         model = load_network(PoseGPT, path)
-        import json
-
         figures = [
             json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()
         ]
@@ -319,13 +318,14 @@ class TestStyleMatrix:
         assert found[0] == 0
 
 
-class TestShipped:
-    @pytest.fixture(scope="class")
-    def speech(self) -> np.ndarray:
-        rng = np.random.default_rng(0)
-        loud = np.repeat(rng.uniform(0, 0.2, 100), SAMPLE_RATE // 10)
-        return (rng.normal(size=len(loud)) * loud).astype(np.float32)  # 10 s of bursts
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    loud = np.repeat(rng.uniform(0, 0.2, 100), SAMPLE_RATE // 10)
+    return (rng.normal(size=len(loud)) * loud).astype(np.float32)  # 10 s of bursts
 
+
+class TestShipped:
     def test_a_style_is_followed(self, speech: np.ndarray) -> None:
         """Twice the reference's motion is twice the generated motion, on the axis where it is."""
         reference = swaying(10, 5)

@@ -3,14 +3,16 @@
     python tools/build_default_style.py CORPUS TRACKS --head-motion VIDEO
 
 Its embedding is the mean over all training people, each counted once, its amplitude their median, its
-identity the average face, its blinks the population's. Its head and eye motion is that of one training
-video, calmed.
+identity the average face, its blinks and gaze the population's. Its head and eye motion is that of one
+training video, calmed.
 """
 
 import argparse
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from adamesh.checkpoints.networks import fingerprint, load_network
@@ -21,10 +23,13 @@ from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
-from adamesh.pipeline.adapt import own_motion
+from adamesh.motion.head import head_rotation, over_joints
+from adamesh.motion.saccades import GazeStatistics
+from adamesh.pipeline.adapt import eye_rotation
 from adamesh.pipeline.amplitude import amplitude_gain
+from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS
+from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
 CALM = 0.6  # of the head's and eyes' rotations
@@ -52,10 +57,12 @@ def main() -> None:
             speech[video.speaker].append((video.path, target))
         if video.path == arguments.corpus / arguments.head_motion:
             moving = clip.slice(0, min(clip.frames, LONGEST * FPS))
+            moving_speech = load_audio(video.path)
     if moving is None:
         parser.error(f"{arguments.head_motion} is not a tracked training video")
     embeddings = [model.encode_style(torch.cat(clips)[None, :1500]) for clips in people.values()]
-    head, eyes = own_motion(moving)
+    head, eyes = head_rotation(moving), eye_rotation(moving)
+    pose = learn_pose(head, moving_speech[: moving.frames * SAMPLES_PER_FRAME])
     neutral = torch.cat(embeddings).mean(0)
     betas = torch.zeros(model.config.identity_dim)
     extract = load_features(model.config.features)
@@ -76,9 +83,11 @@ def main() -> None:
         embedding=neutral,
         betas=betas,
         gain=statistics.median(gains),
-        head_motion=CALM * head,
+        pose=replace(pose, deviation=np.float32(CALM) * pose.deviation),
+        head_motion=CALM * over_joints(head),
         eye_motion=CALM * (eyes - eyes.mean(0)),
         blinks=BlinkStatistics(),
+        gaze=GazeStatistics(),
         source="neutral",
     ).save(OUTPUT, force=True)
     print(f"{OUTPUT.name}: {len(people)} people, {OUTPUT.stat().st_size} bytes")

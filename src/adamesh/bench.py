@@ -4,21 +4,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from adamesh.checkpoints.networks import load_network
 from adamesh.export import export
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.features import load_features
 from adamesh.media.audio import load_audio
 from adamesh.media.video import VideoWriter
 from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.clip import MotionClip
 from adamesh.motion.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from adamesh.motion.spaces import ARKIT52, MOUTH
 from adamesh.pipeline.adapt import adapt_to_clip
 from adamesh.pipeline.animate import animate
+from adamesh.pipeline.pose import generate_pose
 from adamesh.pipeline.style import default_style
-from adamesh.rates import FPS, SAMPLE_RATE
+from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 from adamesh.tracking.synthetic import SyntheticClip, synthetic_clip
 from adamesh.tracking.track import track_video
 
@@ -100,31 +105,71 @@ def bench_videos(
     return figures
 
 
-def bench_speed(speech: Path, reference: Path, folder: Path) -> dict[str, float]:
-    """Seconds of each stage for one speech and one reference, warm."""
-    times: dict[str, float] = {}
+@dataclass(frozen=True)
+class StageTime:
+    """One stage of the program: the first time in this process, networks being loaded, and again."""
 
-    def timed(name: str, work: Callable[[], object]) -> object:
-        start = time.perf_counter()
-        result = work()
-        times[name] = time.perf_counter() - start
-        return result
+    stage: str
+    cold_seconds: float
+    warm_seconds: float
 
-    model = load_network(ExpressionAdapter)
-    style = default_style()
+
+def bench_speed(speech: Path, reference: Path, folder: Path) -> list[StageTime]:
+    """Seconds of each stage for one speech and one reference."""
     samples = load_audio(speech)
-    animate(samples, style, model=model)  # warm
-    times["speech, duration"] = len(samples) / SAMPLE_RATE
-    timed("speech, decode", lambda: load_audio(speech))
-    clip = animate(samples, style, model=model)
-    timed("animate", lambda: animate(samples, style, model=model))
-    timed("write .glb", lambda: export(clip, folder / "bench.glb"))
-    timed("write .mp4", lambda: export(clip, folder / "bench.mp4", audio=(samples, SAMPLE_RATE)))
-    tracked = track_video(reference)
-    times["reference, duration"] = tracked.clip.duration
-    timed("reference, track", lambda: track_video(reference))
-    sound = load_audio(reference)
-    timed(
-        "reference, adapt", lambda: adapt_to_clip(tracked.clip, sound, reference.name, model=model)
-    )
-    return times
+    style = default_style()
+    frames = frames_in(len(samples))
+    clip: MotionClip | None = None
+    tracked: Any = None
+
+    def features() -> None:
+        load_features(model_features)(samples)
+
+    def expression() -> None:
+        model = style.personal_model(load_network(ExpressionAdapter))
+        heard = torch.zeros(2 * (frames + model.config.lookahead), model.config.feature_dim)
+        model.predict(heard, style.embedding[None], style.betas[None])
+
+    def whole() -> None:
+        nonlocal clip
+        clip = animate(samples, style)
+
+    def mesh() -> None:
+        assert clip is not None
+        load_embedded_face()(expression=torch.from_numpy(clip.expression))
+
+    def written(name: str) -> Callable[[], object]:
+        def write() -> None:
+            assert clip is not None
+            export(clip, folder / name, audio=(samples, SAMPLE_RATE), force=True)
+
+        return write
+
+    def track() -> None:
+        nonlocal tracked
+        tracked = track_video(reference)
+
+    def adapt() -> None:
+        adapt_to_clip(tracked.clip, load_audio(reference), reference.name)
+
+    model_features = load_network(ExpressionAdapter).config.features
+    stages: dict[str, Callable[[], object]] = {
+        "decode speech": lambda: load_audio(speech),
+        "speech features": features,
+        "expression": expression,
+        "head motion": lambda: generate_pose(style.pose, samples, frames, seed=0),
+        "animate, all of it": whole,
+        "mesh": mesh,
+        "write .glb": written("bench.glb"),
+        "write .csv": written("bench.csv"),
+        "write .mp4": written("bench.mp4"),
+        "track reference": track,
+        "adapt to reference": adapt,
+    }
+
+    def seconds(work: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return [StageTime(name, seconds(work), seconds(work)) for name, work in stages.items()]

@@ -606,25 +606,21 @@ def bench_speed(
     reference: Annotated[Path | None, typer.Option(help="Default: the packaged sample.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Seconds that each stage takes, warm.
+    """Seconds that each stage takes, the first time and again.
 
     [bold]Example[/bold]
 
       adamesh bench speed --speech speech.wav --reference me.mp4
     """
-    import json
     import tempfile
 
     from adamesh.bench import bench_speed as run
+    from adamesh.cli.tables import print_rows
     from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 
     with tempfile.TemporaryDirectory() as folder:
         times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
-    if as_json:
-        typer.echo(json.dumps(times, indent=1))
-    else:
-        for name, seconds in times.items():
-            typer.echo(f"{name:<22}{seconds:8.2f} s")
+    print_rows("Seconds", times, as_json=as_json, medians=False)
 
 
 @app.command()

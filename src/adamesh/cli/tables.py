@@ -22,7 +22,7 @@ def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
     Console(width=120).print(table)
 
 
-def print_rows(title: str, figures: list[Any], *, as_json: bool) -> None:
+def print_rows(title: str, figures: list[Any], *, as_json: bool, medians: bool = True) -> None:
     """Dataclasses of the same type, one a row, and the median of every number."""
     records = [asdict(figure) for figure in figures]
     if as_json:
@@ -30,13 +30,9 @@ def print_rows(title: str, figures: list[Any], *, as_json: bool) -> None:
         return
     columns = list(records[0])
     rows = [[_short(record[name]) for name in columns] for record in records]
-    medians = [[record[name] for record in records] for name in columns]
-    rows.append(
-        [
-            "median" if isinstance(values[0], str) else _short(np.median(values))
-            for values in medians
-        ]
-    )
+    if medians:
+        values = ([record[name] for record in records] for name in columns)
+        rows.append(["median" if isinstance(x[0], str) else _short(np.median(x)) for x in values])
     _print(title, [name.replace("_", " ") for name in columns], rows)
 
 

@@ -30,9 +30,12 @@ class HubertFeatures:
 
     lookahead = float("inf")
 
-    def __init__(self, source: str) -> None:
-        """Args: source: a local directory in the layout of `transformers`, or a hub name.
+    def __init__(self, source: str, dtype: torch.dtype | None = None) -> None:
+        """Loads the model.
 
+        Args:
+            source: a local directory in the layout of `transformers`, or a hub name.
+            dtype: to compute in; by default bfloat16 where the processor multiplies it, else float32.
         Raises:
             InputError: no such model, or it is no HuBERT of 16 kHz speech.
             MissingDependencyError: no `transformers`.
@@ -52,7 +55,7 @@ class HubertFeatures:
                 "once with `hf download facebook/hubert-base-ls960 --local-dir hubert-base` and name "
                 "hubert:hubert-base"
             ) from error
-        self.dtype = _best_dtype()
+        self.dtype = dtype or _best_dtype()
         self.model: Any = model.eval().requires_grad_(False).to(self.dtype)
         self.dim = int(self.model.config.hidden_size)
         self.normalize = _normalizes(Path(source))

@@ -75,7 +75,7 @@ class _Piece:
 
 def _style_pieces(sequences: list[PoseSequence], frames_per_code: int) -> list[_Piece]:
     """The training styles: at most `MOST_STYLES` of a speaker, evenly spread, and each one mirrored."""
-    wanted = int(STYLE_SECONDS * FPS)
+    wanted = int(STYLE_SECONDS * FPS) // frames_per_code * frames_per_code
     by_speaker = defaultdict(list)
     for sequence in sequences:
         by_speaker[sequence.speaker].append(sequence)
