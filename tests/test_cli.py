@@ -1,5 +1,7 @@
 """The command line: bad input gives one line, exit code 2 and no debris; help is quick and true."""
 
+import hashlib
+import json
 import re
 import shlex
 import subprocess
@@ -16,8 +18,10 @@ from safetensors.torch import save_file
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from adamesh.checkpoints.networks import KINDS, load_network, shipped
 from adamesh.cli import main
 from adamesh.cli.app import app
+from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
 from adamesh.motion.blinks import BlinkStatistics
@@ -168,8 +172,8 @@ animate I/cut.wav -o O/new.glb: cut.wav'
 animate I/text.wav -o O/new.glb: text.wav'
 animate I/mute.mp4 -o O/new.glb: mute.mp4' has no audio track
 animate I/short.wav -o O/new.glb: give at least 0.5 s
-animate I/speech.wav -o O/new.obj: cannot write 'new.obj': the formats are .npz, .glb, .mp4
-animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .mp4
+animate I/speech.wav -o O/new.obj: cannot write 'new.obj': the formats are .npz, .glb, .mp4, .csv
+animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .mp4, .csv
 animate I/speech.wav -o O/taken.glb: taken.glb' is a folder
 animate I/speech.wav -o O/none/new.glb: new.glb' does not exist; create it first
 animate I/speech.wav -o O/there.glb: there.glb' exists already; use --force
@@ -223,12 +227,21 @@ prepare I/folder --tracks O/tracks: folder' has no video.csv
 prepare I/missing --tracks O/tracks: missing' has no video.csv
 prepare I/no-column --tracks O/tracks: lacks the column(s) split
 prepare I/odd-split --tracks O/tracks: has split 'test' for a.mp4; use train or valid
+prepare I/folder --speech O/speech: folder' has no speech.csv
+prepare I/folder: give --tracks FOLDER to track videos, or --speech FOLDER
+prepare I/folder --tracks O/a --speech O/b: give --tracks FOLDER to track videos, or --speech FOLDER
 train expression --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
 train expression --config I/word.yaml --data I --tracks O -o O/run: key 'steps'
 train expression --config I/text.yaml --data I --tracks O -o O/run: text.yaml' is not YAML
 train expression --config I/missing.yaml --data I --tracks O -o O/run: does not exist
 train expression --config I/speech.wav --data I --tracks O -o O/run: speech.wav'
+train speech --config I/typo.yaml --data I --speech O -o O/run: key 'learning_rat'
+train pose-vqvae --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
+train pose-gpt --config I/typo.yaml --vqvae I/a --data I --tracks O -o O/run: key 'learning_rat'
 evaluate --data I/folder --tracks O/tracks: folder' has no video.csv
+evaluate --data I/folder --speech O/speech: folder' has no speech.csv
+evaluate --data I/folder: give --tracks FOLDER for figures of motion, or --speech FOLDER
+evaluate --data I/folder --tracks O/tracks --pose --adaptation: give one of them
 evaluate --data I/folder --tracks O/tracks --checkpoint I/text.wav: text.wav' is not a safetensors
 evaluate --data I/folder --tracks O/tracks --checkpoint I/weights.style: holds 'something unnamed'
 bench tracking I/missing.mp4: missing.mp4' does not exist
@@ -255,6 +268,7 @@ class TestBadInput:
         ("options", "named"),
         [
             ("--pose bogus", "pose"),
+            ("--pose-scale 5", "pose-scale"),
             ("--seed -1", "seed"),
             ("--fps 0", "fps"),
             ("--fps fast", "fps"),
@@ -295,7 +309,7 @@ class TestBadInput:
 
 
 class TestExport:
-    @pytest.mark.parametrize("suffix", ["glb", "npz"])
+    @pytest.mark.parametrize("suffix", ["glb", "npz", "csv"])
     def test_writes_what_it_names(self, adamesh, inputs: Path, out: Path, suffix: str) -> None:
         said = adamesh("export", inputs / "clip.npz", "-o", out / f"new.{suffix}")
         assert (said.code, said.err) == (0, "")
@@ -319,6 +333,27 @@ class TestExport:
         sound = inputs / "speech.wav"
         adamesh("export", inputs / "clip.npz", "-o", out / "new.glb", "--audio", sound)
         assert (out / "new.wav").read_bytes() == sound.read_bytes()
+
+
+class TestInfo:
+    def test_it_names_every_weight_with_its_hash(self, adamesh) -> None:
+        facts = json.loads(adamesh("info", "--json").out)
+        for cls in KINDS:
+            path = shipped(cls)
+            stored = facts["weights"][path.name]
+            assert stored["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            network = load_network(cls)
+            assert stored["parameters"] == sum(x.numel() for x in network.state_dict().values())
+        assert facts["weights"]["expression.safetensors"]["features"]
+        assert facts["face"]["vertices"] == load_embedded_face().n_vertices
+        assert facts["packages"]["torch"]
+        assert facts["devices"]
+
+    def test_people_can_read_it(self, adamesh) -> None:
+        said = adamesh("info")
+        assert (said.code, said.err) == (0, "")
+        for part in ("weights", "speech features", "packages", "pose-gpt.safetensors", "sha256"):
+            assert part in said.out
 
 
 def crooked(clip: MotionClip) -> float:

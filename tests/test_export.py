@@ -1,5 +1,6 @@
 """Exports are read back by readers that share no code with the writers."""
 
+import csv
 import itertools
 import json
 import struct
@@ -13,8 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
 from adamesh.export import FORMATS, check_export, export
+from adamesh.export.livelink import timecode
 from adamesh.faces import Face, load_embedded_face
 from adamesh.motion import ARKIT52, MotionClip
+from adamesh.motion.rotation import axis_angle_to_matrix
 
 JOINTS = ("root", "neck", "head", "jaw", "leye", "reye")
 
@@ -289,7 +292,7 @@ def test_unknown_suffix_is_refused_before_any_work(tmp_path):
     with pytest.raises(InputError, match=r"\.npz, \.glb, \.mp4"):
         export(performance(), tmp_path / "a.fbx")
     assert list(tmp_path.iterdir()) == []
-    assert set(FORMATS) == {".npz", ".glb", ".mp4"}
+    assert set(FORMATS) == {".npz", ".glb", ".mp4", ".csv"}
 
 
 def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
@@ -375,3 +378,90 @@ def test_npz_is_the_clip(tmp_path):
     clip = performance()
     assert export(clip, tmp_path / "a.NPZ") == [tmp_path / "a.NPZ"]
     assert np.array_equal(MotionClip.load(tmp_path / "a.NPZ").expression, clip.expression)
+
+
+def livelink_rows(path):
+    """As the importers of other programs do: by column name, whatever the order and the case."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {name.lower(): value for name, value in row.items()} for row in csv.DictReader(file)
+        ]
+
+
+def test_live_link_has_every_weight_under_its_name(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0, 1, (30, 52))
+    clip = MotionClip("arkit52", 60, weights)
+    export(clip, tmp_path / "a.csv")
+    rows = livelink_rows(tmp_path / "a.csv")
+    assert len(rows) == 30
+    for channel, name in enumerate(ARKIT52):
+        found = [float(row[name.lower()]) for row in rows]
+        np.testing.assert_allclose(found, weights[:, channel], atol=1e-6)
+    assert {row["blendshapecount"] for row in rows} == {"61"}
+    assert len(rows[0]) == 63
+
+
+def test_live_link_takes_its_own_frame_rate(tmp_path):
+    ramp = np.zeros((51, 52))
+    ramp[:, ARKIT52.index("jawOpen")] = np.linspace(0, 1, 51)
+    export(MotionClip("arkit52", 25, ramp), tmp_path / "a.csv")
+    rows = livelink_rows(tmp_path / "a.csv")
+    assert rows[60]["timecode"] == "00:00:01:00.000"
+    assert float(rows[60]["jawopen"]) == pytest.approx(0.5, abs=0.02)  # at one second of two
+    export(MotionClip("arkit52", 25, ramp), tmp_path / "b.csv", fps=30)
+    assert livelink_rows(tmp_path / "b.csv")[30]["timecode"] == "00:00:01:00.000"
+
+
+@pytest.mark.parametrize(
+    ("frame", "fps", "expected"),
+    [
+        (0, 60, "00:00:00:00.000"),
+        (59, 60, "00:00:00:59.000"),
+        (3600 * 60 + 61, 60, "01:00:01:01.000"),
+        (24, 23.976, "00:00:01:00.000"),
+    ],
+)
+def test_timecodes(frame, fps, expected):
+    assert timecode(frame, fps) == expected
+
+
+def test_live_link_turns_head_and_eyes_as_it_says(tmp_path):
+    """Signs: left, down and a tilt to the right are positive; neck and head are one rotation."""
+    turn = np.zeros((3, 3))
+    turn[0, 1], turn[1, 0], turn[2, 2] = 0.2, 0.15, 0.1  # to the left, down, to the right
+    left_eye = np.zeros((3, 3))
+    left_eye[:, 1] = 0.3
+    clip = MotionClip(
+        "arkit52", 60, np.zeros((3, 52)), neck_pose=turn, head_pose=turn, leye_pose=left_eye
+    )
+    export(clip, tmp_path / "a.csv")
+    rows = livelink_rows(tmp_path / "a.csv")
+    assert [float(rows[0][f"head{x}"]) for x in ("yaw", "pitch", "roll")] == pytest.approx(
+        [0.4, 0, 0]
+    )
+    assert [float(rows[1][f"head{x}"]) for x in ("yaw", "pitch", "roll")] == pytest.approx(
+        [0, 0.3, 0]
+    )
+    assert [float(rows[2][f"head{x}"]) for x in ("yaw", "pitch", "roll")] == pytest.approx(
+        [0, 0, 0.2]
+    )
+    assert float(rows[0]["lefteyeyaw"]) == pytest.approx(0.3)
+    assert float(rows[0]["righteyeyaw"]) == 0
+    # A mixed turn by the order that the docstring states.
+    mixed = np.array([[0.1, 0.5, -0.2]])
+    export(MotionClip("arkit52", 60, np.zeros((1, 52)), head_pose=mixed), tmp_path / "b.csv")
+    (row,) = livelink_rows(tmp_path / "b.csv")
+    yaw, pitch, roll = (float(row[f"head{x}"]) for x in ("yaw", "pitch", "roll"))
+
+    def about(axis, angle):
+        return axis_angle_to_matrix(angle * np.eye(3)[axis])
+
+    composed = about(1, yaw) @ about(0, pitch) @ about(2, roll)
+    np.testing.assert_allclose(composed, axis_angle_to_matrix(mixed[0]), atol=1e-6)
+
+
+def test_live_link_refuses_other_spaces(tmp_path):
+    with pytest.raises(InputError, match="arkit52"):
+        export(MotionClip("flame50", 25, np.zeros((5, 50))), tmp_path / "a.csv")
+    assert not list(tmp_path.iterdir())

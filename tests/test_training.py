@@ -218,7 +218,7 @@ def test_the_recipes_of_the_shipped_weights_load() -> None:
     }
     assert {path.stem for path in configs.glob("*.yaml")} == set(recipes)
     for name, recipe in recipes.items():
-        assert load_training_config(recipe, configs / f"{name}.yaml").steps > 1000
+        assert load_training_config(recipe, configs / f"{name}.yaml").steps >= 600
     expression = load_training_config(ExpressionTraining, configs / "expression.yaml")
     assert expression.sound_delays["video/obama/Obama_clip1.mp4"] == 0.16
     assert load_features(expression.model.features).dim == expression.model.feature_dim

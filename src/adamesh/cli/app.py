@@ -512,7 +512,13 @@ def train_pose_gpt(
 @app.command()
 def evaluate(
     data: Data,
-    tracks: Tracks,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
+    ] = None,
+    speech: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the prepared speech: figures of the speech encoder instead."),
+    ] = None,
     adaptation: Annotated[
         bool, typer.Option("--adaptation", help="Figures before and after adapting, not lip sync.")
     ] = False,
@@ -531,9 +537,24 @@ def evaluate(
       adamesh evaluate --data corpus --tracks corpus-tracks --adaptation
 
       adamesh evaluate --data corpus --tracks corpus-tracks --pose
+
+      adamesh evaluate --data corpus --speech corpus-speech
     """
     if adaptation and pose:
         raise InputError("both --adaptation and --pose are given; give one of them")
+    if (tracks is None) == (speech is None):
+        raise InputError("give --tracks FOLDER for figures of motion, or --speech FOLDER of speech")
+    if speech is not None:
+        from adamesh.cli.tables import print_rows
+        from adamesh.pipeline.evaluate_speech import evaluate_speech
+
+        with _progress() as report:
+            corpora = evaluate_speech(
+                data, speech, progress=lambda d, t: report("recordings", d, t)
+            )
+        print_rows("Frames told right", corpora, as_json=as_json, medians=False)
+        return
+    assert tracks is not None
     from adamesh.checkpoints.networks import load_network
     from adamesh.cli.tables import print_adaptation, print_pose, print_sync
     from adamesh.data.corpus import read_corpus

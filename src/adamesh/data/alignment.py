@@ -32,6 +32,19 @@ PHONES = (
     "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y",
     "Z", "ZH",
 )  # fmt: skip
+# Phones that lips make alike: closed, to the teeth, rounded, spread, open, ...
+LIP_SHAPES = (
+    (SILENCE,),
+    ("B", "P", "M"),
+    ("F", "V"),
+    ("W", "UW", "UH", "OW", "OY"),
+    ("AO", "AW"),
+    ("CH", "JH", "SH", "ZH", "R", "ER"),
+    ("AA", "AE", "AY", "AH", "EH", "EY"),
+    ("IY", "IH", "Y"),
+    ("S", "Z", "T", "D", "N", "L", "TH", "DH"),
+    ("K", "G", "NG", "HH"),
+)
 UNKNOWN = -1  # label of frames whose phone nobody knows
 
 

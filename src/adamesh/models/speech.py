@@ -102,3 +102,16 @@ class SpeechEncoder(nn.Module):
     def units(self, features: Tensor) -> Tensor:
         """[S, feature_dim] -> [S] index of the nearest centroid."""
         return torch.cdist(features, self.centroids).argmin(1)
+
+
+@torch.no_grad()
+def likeliest_phones(model: SpeechEncoder, mels: Tensor) -> Tensor:
+    """The likeliest phone of each frame of one recording, silence following it.
+
+    Args:
+        mels: [S, mel_dim].
+    Returns:
+        [S] int64.
+    """
+    silence = mels.amin().expand(model.config.lookahead, model.config.mel_dim)
+    return model.phones(model.encode(torch.cat([mels, silence])))[0].argmax(1)

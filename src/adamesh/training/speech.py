@@ -12,7 +12,7 @@ from adamesh.checkpoints.networks import save_network
 from adamesh.data.alignment import UNKNOWN
 from adamesh.data.augment import FeatureAugmentation
 from adamesh.data.speech_sequences import SpeechSampler, SpokenSequence
-from adamesh.models.speech import SpeechEncoder, SpeechEncoderConfig
+from adamesh.models.speech import SpeechEncoder, SpeechEncoderConfig, likeliest_phones
 from adamesh.training.loop import LoopConfig, optimize
 
 VALIDATION_RECORDINGS = 40  # of a corpus, while training; all of them at its end
@@ -49,15 +49,12 @@ def phone_loss(
     return torch.stack(losses).mean()
 
 
-@torch.no_grad()
 def phone_accuracy(model: SpeechEncoder, recordings: list[SpokenSequence]) -> float:
     """Share of the labelled frames whose phone is the likeliest one."""
     right = total = 0
     for recording in recordings:
-        silence = recording.mels.float().amin().expand(model.config.lookahead, model.config.mel_dim)
-        features = model.encode(torch.cat([recording.mels.float(), silence]))
-        best = model.phones(features)[0].argmax(1)
         known = recording.labels != UNKNOWN
+        best = likeliest_phones(model, recording.mels.float())
         right += int((best == recording.labels)[known].sum())
         total += int(known.sum())
     return right / max(total, 1)
@@ -125,6 +122,6 @@ def _units(model: SpeechEncoder, train: list[list[SpokenSequence]], seed: int) -
     silent = model.phones(points)[0].argmax(1) == 0
     keep = ~silent | (torch.arange(len(points)) % 10 == 0)
     centroids, _ = kmeans2(
-        points[keep].double().numpy(), model.config.units, minit="++", rng=seed, iter=20
+        points[keep].double().numpy(), model.config.units, minit="points", rng=seed, iter=20
     )
     return torch.from_numpy(centroids).float()
