@@ -367,3 +367,24 @@ def test_intensity_is_bounded_and_scales_the_mouth(style: Style) -> None:
         animate(SAMPLE_SPEECH, style, intensity=x).expression[:, jaw].std() for x in (0.5, 1.0)
     )
     assert 0 < calm < 0.8 * lively
+
+
+@pytest.mark.parametrize("what", ["expression", "head_pose"])
+def test_motion_depends_on_less_than_200_ms_of_speech_to_come(
+    what: str, style: Style, model: ExpressionAdapter, speech: np.ndarray
+) -> None:
+    """Of all shipped networks together, speech encoder included, at changes all over a code's 160 ms."""
+    blinkless = replace(style, blinks=replace(style.blinks, rate_hz=0.0))
+    before = getattr(animate(speech, blinkless, model=model), what)
+    nearest = 0.0
+    for change in range(2 * SAMPLE_RATE, 2 * SAMPLE_RATE + 3200, 640):
+        other = speech.copy()
+        other[change:] = np.random.default_rng(0).normal(0, 0.2, len(speech) - change)
+        after = getattr(animate(other, blinkless, model=model), what)
+        if what == "expression":  # gaze follows the head
+            after[:, EYE_LOOK] = before[:, EYE_LOOK]
+        first = int((before != after).any(1).argmax())
+        lookahead = change / SAMPLE_RATE - first / FPS
+        assert lookahead <= 0.2
+        nearest = max(nearest, lookahead)
+    assert nearest > 0.05, "the models do look ahead"

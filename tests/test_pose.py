@@ -183,13 +183,12 @@ class TestSampler:
     def test_a_mirrored_head_turns_the_other_way(self) -> None:
         mirrored = PoseAugmentation(mirror=1, scale=0, speed=1)
         plain, other = (PoseSampler([sequence(0)], 64, a, 0).draw(8, 3) for a in (NONE, mirrored))
-        # The same seed draws the same windows: mirroring takes its chance after them.
         assert plain.motion.shape == other.motion.shape
         errors = [
             (other.motion - plain.motion * torch.tensor(s)).abs().max()
             for s in (MIRROR_AXES, -MIRROR_AXES)
         ]
-        assert min(errors) == errors[0]
+        assert errors[0] < 1e-6 < errors[1]
 
     def test_short_clips_are_masked(self) -> None:
         batch = PoseSampler([sequence(0, seconds=1)], 64, NONE, 0).draw(2, 0)
@@ -315,7 +314,9 @@ class TestStyleMatrix:
         found = retrieve(
             StyleMatrix(torch.ones(4, 2), torch.tensor([1.0, 1, 0, 0])), keys, present, values
         )
-        assert found[0] == 0
+        assert found.tolist() == [0, 1, 0]
+        alone = StyleMatrix(torch.ones(4, 2), torch.tensor([0.0, 0, 0, 0]))
+        torch.testing.assert_close(retrieve(alone, keys, present, values), values.mean(0))
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +352,8 @@ class TestShipped:
         long = generate_pose(style, speech, 200, seed=0)
         monkeypatch.setattr(pose_module, "CODES_AT_ONCE", 7)
         short = generate_pose(style, speech[: 140 * SAMPLES_PER_FRAME], 100, seed=0)
-        np.testing.assert_allclose(short, long[:100], atol=1e-5)
+        # The shorter motion ends in silence: its last code heard that, none before it did.
+        np.testing.assert_allclose(short[:96], long[:96], atol=1e-5)
 
     def test_another_adapter_is_refused(self, speech: np.ndarray) -> None:
         style = replace(learn_pose(swaying(10, 5), speech), base="0" * 16)

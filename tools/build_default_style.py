@@ -1,6 +1,6 @@
 """Makes the neutral style that is used when no reference is given.
 
-    python tools/build_default_style.py CORPUS TRACKS --head-motion VIDEO
+    python tools/build_default_style.py CORPUS TRACKS --config configs/expression.yaml --head-motion VIDEO
 
 Its embedding is the mean over all training people, each counted once, its amplitude their median, its
 identity the average face, its blinks and gaze the population's. Its head and eye motion is that of one
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.corpus import read_corpus
+from adamesh.data.corpus import Video, read_corpus
 from adamesh.data.sequences import regression_target
 from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
@@ -29,7 +29,9 @@ from adamesh.pipeline.adapt import eye_rotation
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from adamesh.training.config import load_training_config
+from adamesh.training.expression import ExpressionTraining
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
 CALM = 0.6  # of the head's and eyes' rotations
@@ -37,15 +39,22 @@ CLIPS = 20  # of a person, for the amplitude
 LONGEST = 20  # s of head motion
 
 
+def heard(video: Video, delays: dict[str, float]) -> np.ndarray:
+    """The sound of a video, moved to its lips."""
+    return load_audio(video.path)[round(delays.get(video.name, 0.0) * SAMPLE_RATE) :]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("tracks", type=Path)
     parser.add_argument("--head-motion", required=True, help="path of a video as in video.csv")
+    parser.add_argument("--config", type=Path, required=True, help="of the expression adapter")
     arguments = parser.parse_args()
     model = load_network(ExpressionAdapter)
+    delays = load_training_config(ExpressionTraining, arguments.config).sound_delays
     people: dict[str, list[torch.Tensor]] = {}
-    speech: dict[str, list[tuple[Path, torch.Tensor]]] = {}
+    speech: dict[str, list[tuple[Video, torch.Tensor]]] = {}
     moving = None
     for video in read_corpus(arguments.corpus, arguments.tracks):
         if video.split != "train" or not video.track.exists():
@@ -54,10 +63,10 @@ def main() -> None:
         target = torch.from_numpy(regression_target(clip))
         people.setdefault(video.speaker, []).append(target)
         if len(speech.setdefault(video.speaker, [])) < CLIPS:
-            speech[video.speaker].append((video.path, target))
+            speech[video.speaker].append((video, target))
         if video.path == arguments.corpus / arguments.head_motion:
             moving = clip.slice(0, min(clip.frames, LONGEST * FPS))
-            moving_speech = load_audio(video.path)
+            moving_speech = heard(video, delays)
     if moving is None:
         parser.error(f"{arguments.head_motion} is not a tracked training video")
     embeddings = [model.encode_style(torch.cat(clips)[None, :1500]) for clips in people.values()]
@@ -70,8 +79,10 @@ def main() -> None:
     for spoken in speech.values():
         frames = [len(target) for _, target in spoken]
         generated = []
-        for (path, _), n in zip(spoken, frames, strict=True):
-            features = features_for_frames(extract, load_audio(path), n + model.config.lookahead)
+        for (video, _), n in zip(spoken, frames, strict=True):
+            features = features_for_frames(
+                extract, heard(video, delays), n + model.config.lookahead
+            )
             generated.append(model.predict(features, neutral[None], betas[None]))
         gains.append(
             amplitude_gain(torch.cat(generated), torch.cat([target for _, target in spoken]))

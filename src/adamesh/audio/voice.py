@@ -24,6 +24,9 @@ CODECS = (
 )
 
 
+LARGEST_DELAY = 4_000  # samples of a codec
+
+
 @dataclass(frozen=True)
 class VoiceAugmentation:
     """Ranges and shares of what is done to a recording; a share of zero switches a part off."""
@@ -121,12 +124,19 @@ def through_codec(
         for decoded in [*source.decode(audio=0), None]:
             parts += [part.to_ndarray()[0] for part in to_floats.resample(decoded)]
     heard = np.concatenate(parts)
-    # Not every container tells its codec's delay, so it is measured.
-    n = min(len(samples), 4 * SAMPLE_RATE)
-    match = fftconvolve(heard[: n + 4000], samples[:n][::-1])
-    delay = int(np.argmax(match[n - 1 - 2000 : n - 1 + 4000])) - 2000
+    delay = _delay(heard, samples)
     heard = heard[delay:] if delay > 0 else np.pad(heard, (-delay, 0))
     return np.pad(heard[: len(samples)], (0, max(len(samples) - len(heard), 0)))
+
+
+def _delay(heard: np.ndarray, samples: np.ndarray) -> int:
+    """Samples by which `heard` comes late: not every container tells the delay of its codec."""
+    if not samples.any():
+        return 0
+    match = fftconvolve(heard, samples[::-1])
+    none = len(samples) - 1  # index of a delay of zero
+    first = max(none - LARGEST_DELAY, 0)
+    return first + int(np.argmax(match[first : none + LARGEST_DELAY])) - none
 
 
 def _reverberate(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:

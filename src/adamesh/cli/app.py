@@ -94,7 +94,9 @@ def animate(
         float,
         typer.Option(min=0, max=4, help="Factor on the mouth's motion; 1 is the style's own."),
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of head motion, gaze and blinks.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of head motion, gaze and blinks.", min=0, max=2**31)
+    ] = 0,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -390,7 +392,7 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
       -o runs/expression
     """
     _check_training_packages()
-    from adamesh.data.corpus import read_corpus
+    from adamesh.data.corpus import check_names, read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
     from adamesh.faces.embedded import load_embedded_face
     from adamesh.features import load_features
@@ -401,6 +403,7 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
     settings = load_training_config(ExpressionTraining, config)
     features = load_features(settings.model.features)
     videos = read_corpus(data, tracks)
+    check_names(videos, settings.sound_delays)
     with _progress() as report:
 
         def load(split: str) -> list[Sequence]:
@@ -477,7 +480,7 @@ def train_pose_gpt(
     """
     _check_training_packages()
     from adamesh.checkpoints.networks import load_network
-    from adamesh.data.corpus import read_corpus
+    from adamesh.data.corpus import check_names, read_corpus
     from adamesh.data.poses import PoseSequence, load_poses
     from adamesh.features import load_features
     from adamesh.models.pose_vqvae import PoseVQVAE
@@ -487,6 +490,7 @@ def train_pose_gpt(
 
     settings = load_training_config(PoseGPTTraining, config)
     videos = read_corpus(data, tracks)
+    check_names(videos, settings.sound_delays)
     with _progress() as report:
 
         def load(split: str) -> list[PoseSequence]:
@@ -544,6 +548,8 @@ def evaluate(
         raise InputError("both --adaptation and --pose are given; give one of them")
     if (tracks is None) == (speech is None):
         raise InputError("give --tracks FOLDER for figures of motion, or --speech FOLDER of speech")
+    if checkpoint is not None and (pose or speech is not None):
+        raise InputError("--checkpoint is an expression adapter's: leave out --pose and --speech")
     if speech is not None:
         from adamesh.cli.tables import print_rows
         from adamesh.pipeline.evaluate_speech import evaluate_speech

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from adamesh.data.speech_corpus import Utterance
-from adamesh.errors import MissingDependencyError
+from adamesh.errors import InputError, MissingDependencyError
+from adamesh.files import atomic_output
 
 ALIGNMENTS = "alignments.jsonl"  # name of the file in a folder of prepared speech
 SILENCE = "SIL"
@@ -138,10 +139,7 @@ def align(
         raise MissingDependencyError("pocketsphinx", "aligning speech", "train") from error
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    have = set()
-    if path.exists():
-        with path.open(encoding="utf-8") as lines:
-            have = {json.loads(line)["name"] for line in lines}
+    have = _finished(path)
     spoken = [u for u in utterances if u.text]
     waiting = [u for u in spoken if u.name not in have]
     done = len(spoken) - len(waiting)
@@ -155,9 +153,22 @@ def align(
             name, phones = future.result()
             failed += not phones
             output.write(json.dumps({"name": name, "phones": phones}) + "\n")
+            output.flush()  # a line is there or not, whenever the run is stopped
             done += 1
             progress(done, len(spoken))
     return failed
+
+
+def _finished(path: Path) -> set[str]:
+    """Names of the utterances that have a line; a last line that was cut off is taken out of the file."""
+    if not path.exists():
+        return set()
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with atomic_output(path) as temporary:
+            temporary.write_bytes(whole)
+    return {json.loads(line)["name"] for line in whole.splitlines()}
 
 
 @functools.cache
@@ -178,31 +189,28 @@ def _align_one(utterance: Utterance) -> tuple[str, str]:
     decoder = _decoder()
     german = utterance.corpus.endswith("-de")
     words = re.findall(r"[^\W\d_]+(?:'[a-z]+)?", utterance.text.lower())
-    guessed = set()
     names = []
     for word in words:
         name = f"{word}_de" if german else word
         if decoder.lookup_word(name) is None:
-            decoder.add_word(
-                name, pronounce_german(word) if german else _guess(decoder, word), True
-            )
+            pronunciation = pronounce_german(word) if german else _guess(decoder, word)
+            # A word without a phone crashes the aligner; one in another script has none.
+            decoder.add_word(name, pronunciation or "AH", True)
             if not german:
                 _guessed_words().add(name)
-        if name in _guessed_words():
-            guessed.add(name)
         names.append(name)
-    samples = load_audio(utterance.path)
-    pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
     try:
+        samples = load_audio(utterance.path)
+        pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         decoder.set_align_text(" ".join(names))
         _decode(decoder, pcm)
         decoder.set_alignment()
         _decode(decoder, pcm)
-    except RuntimeError:
+    except (RuntimeError, InputError):
         return utterance.name, ""
     phones = []
     for word in decoder.get_alignment():
-        doubt = "?" if re.sub(r"\(\d+\)$", "", word.name) in guessed else ""
+        doubt = "?" if re.sub(r"\(\d+\)$", "", word.name) in _guessed_words() else ""
         for phone in word:
             name = phone.name if phone.name in PHONES else SILENCE  # +NSN+ and such: noises
             phones.append(f"{name}{doubt}:{phone.duration}")

@@ -7,6 +7,7 @@ corpus itself is never written to.
 
 import csv
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def read_corpus(data: str | os.PathLike[str], tracks: str | os.PathLike[str]) ->
         path = Path(data) / row["path"]
         videos.append(Video(row["path"], path, row["speaker"], row["split"], track))
     return videos
+
+
+def check_names(videos: list[Video], names: Iterable[str]) -> None:
+    """Raises: InputError: a name is none of the videos', as after a typing error."""
+    unknown = sorted(set(names) - {video.name for video in videos})
+    if unknown:
+        raise InputError(f"sound_delays names '{unknown[0]}', which is not a path in {TABLE}")

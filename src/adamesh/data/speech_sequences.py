@@ -18,6 +18,7 @@ from adamesh.data.alignment import UNKNOWN, Phone, frame_labels
 from adamesh.data.augment import FeatureAugmentation, alter_mels
 from adamesh.data.speech_corpus import Utterance
 from adamesh.errors import InputError
+from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
 from adamesh.rates import SAMPLES_PER_FEATURE
 
@@ -59,7 +60,7 @@ def prepare_features(
 
 
 def _file(folder: str | os.PathLike[str], utterance: Utterance) -> Path:
-    return (Path(folder) / utterance.name).with_suffix(".npz")
+    return Path(folder) / f"{utterance.name}.npz"
 
 
 def _prepare_one(utterance: Utterance, phones: tuple[Phone, ...], target: Path) -> None:
@@ -77,10 +78,8 @@ def _prepare_one(utterance: Utterance, phones: tuple[Phone, ...], target: Path) 
         at = np.rint((np.arange(len(mels)) + 0.5) * speed - 0.5).astype(int).clip(0, frames - 1)
         arrays |= {f"mels_{i}": mels, f"labels_{i}": labels[at].astype(np.int8)}
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".part")
-    with temporary.open("wb") as file:
+    with atomic_output(target) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    temporary.replace(target)
 
 
 def load_spoken(

@@ -32,7 +32,8 @@ class PoseGPTConfig:
     window: int = 96  # codes that attention looks back: 15 s
     dropout: float = 0.2
     units: int = 512  # of speech, the rows of style matrices
-    styles: int = 0  # training styles that are kept for retrieval
+    styles: int = 0  # training styles that are kept for retrieval; training counts them
+    vqvae: str = ""  # fingerprint of the VQ-VAE whose codes it gives; training notes it
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 NEIGHBOURS = 4  # styles that are blended
+FEWEST_SHARED = 2  # units that two clips must share to be compared at all
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ def retrieve(matrix: StyleMatrix, keys: Tensor, present: Tensor, values: Tensor)
         keys: [N, U, D] matrices of the training clips, with present [N, U].
         values: [N, style_dim] their style embeddings.
     Returns:
-        [style_dim].
+        [style_dim]; the mean over all of them if nothing can be compared.
     """
     both = present * matrix.present
     distance = ((keys - matrix.mean).square().mean(2) * both).sum(1) / both.sum(1).clamp_min(1)
-    distance[both.sum(1) == 0] = torch.inf  # nothing in common: nothing is known
+    distance[both.sum(1) < FEWEST_SHARED] = torch.inf
+    if distance.isinf().all():
+        return values.mean(0)
     nearest = distance.topk(min(NEIGHBOURS, len(keys)), largest=False)
     scale = nearest.values[0].clamp_min(1e-6)
     weight = (-(nearest.values - nearest.values[0]) / (0.1 * scale)).softmax(0)

@@ -11,12 +11,11 @@ from scipy.spatial.transform import Rotation
 from adamesh.motion.clip import MotionClip
 
 NECK_SHARE = 0.5  # of the head's rotation that the neck joint carries; the head joint has the rest
-SMALLEST_DEVIATION = np.radians(
-    0.3
-)  # on one axis; below it there is nothing but the tracker's noise
-MIRROR_AXES = np.array(
-    [1.0, -1.0, -1.0], np.float32
-)  # a mirrored head nods alike, turns and tilts opposite
+SMALLEST_DEVIATION = float(
+    np.radians(0.3)
+)  # on one axis; below it is nothing but the tracker's noise
+# A mirrored head nods alike, turns and tilts the other way.
+MIRROR_AXES = np.array([1.0, -1.0, -1.0], np.float32)
 
 
 def head_rotation(clip: MotionClip) -> np.ndarray:
@@ -31,8 +30,8 @@ def over_joints(rotation: ArrayLike) -> np.ndarray:
     return np.stack([rotation * NECK_SHARE, rotation * (1 - NECK_SHARE)], axis=1)
 
 
-def deviation(*rotations: np.ndarray) -> np.ndarray:
-    """[3] standard deviation on each axis over several motions, each about its own mean; never zero."""
+def deviation(*rotations: np.ndarray, smallest: float = SMALLEST_DEVIATION) -> np.ndarray:
+    """[3] standard deviation on each axis over several motions, each about its own mean, or `smallest`."""
     frames = sum(len(rotation) for rotation in rotations)
     squares = sum(np.square(r - r.mean(0)).sum(0) for r in rotations)
-    return np.maximum(np.sqrt(squares / frames), SMALLEST_DEVIATION).astype(np.float32)
+    return np.maximum(np.sqrt(squares / frames), smallest).astype(np.float32)

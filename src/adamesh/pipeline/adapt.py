@@ -27,7 +27,7 @@ from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS
+from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.tracking.track import track_video
 
 LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
@@ -111,7 +111,9 @@ def adapt_to_clip(
     personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
     extract = load_features(model.config.features)
-    versions = [samples, *in_other_voices(samples, options.voices, seed=options.seed)]
+    heard = samples[: clip.frames * SAMPLES_PER_FRAME]
+    count = options.voices if options.steps else 0
+    versions = [heard, *in_other_voices(heard, count, seed=options.seed)]
     voices = [features_for_frames(extract, version, frames) for version in versions]
     _fit(personal, voices, target, betas, options, progress)
     personal.eval()
@@ -125,7 +127,7 @@ def adapt_to_clip(
         embedding=embedding,
         betas=betas,
         gain=amplitude_gain(personal.predict(voices[0], embedding[None], betas[None]), target),
-        pose=learn_pose(head, samples),
+        pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
         blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from adamesh.errors import InputError
 from adamesh.metrics.head import beat_alignment, speech_onsets, speed, std_degrees
 from adamesh.motion.head import head_rotation
 from adamesh.motion.looping import loop_motion
@@ -17,7 +18,8 @@ RUN_SECONDS = 60.0
 RUNS = 50
 SEEDS = 3  # of each person's figures
 FROZEN = 0.1  # share of the reference's deviation below which 10 s are frozen
-EXPLODING = 6.0  # deviations from the mean pose that a head does not reach
+FARTHEST = np.radians(60)  # from the mean pose; beyond it, or in 10 s ...
+FASTEST = 3.0  # times as fast as the reference, a motion has exploded
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,14 @@ def evaluate_pose(
     The looped motion repeats the same 10 s. Speech shorter than `RUN_SECONDS` is repeated.
     """
     if not people:
-        raise ValueError("no people to evaluate")
+        raise InputError(f"nobody in the corpus has {REFERENCE:.0f} s of tracked video to evaluate")
     rows, frozen, exploding = [], 0, 0
     speeches = [joined(person)[1] for person in people]
     frames = int(RUN_SECONDS * FPS)
     for i, person in enumerate(people):
-        clip, speech = joined(person)
-        rotation = head_rotation(clip)
+        speech = joined(person)[1]
+        # Each clip about its own mean: people sit differently in each.
+        rotation = np.concatenate([head_rotation(clip) for clip in person.clips])
         reference = rotation[: int(REFERENCE * FPS)]
         style = learn_pose(reference - reference.mean(0), speech[: int(REFERENCE * SAMPLE_RATE)])
         long = np.resize(speech, int(RUN_SECONDS * SAMPLE_RATE))
@@ -74,13 +77,19 @@ def evaluate_pose(
         others = speech_onsets(
             np.resize(speeches[(i + 1) % len(people)], int(RUN_SECONDS * SAMPLE_RATE)), SAMPLE_RATE
         )
+        pace = speed(reference, FPS)
         runs = -(-RUNS // len(people))
         motions = [generate_pose(style, long, frames, seed=seed) for seed in range(runs)]
         for motion in motions:
             scaled = motion / style.deviation
             windows = scaled[: frames // 250 * 250].reshape(-1, 250, 3)
             frozen += bool((windows.std(1).max(1) < FROZEN).any())
-            exploding += bool((np.abs(scaled) > EXPLODING).any())
+            fastest = max(
+                speed(part, FPS) for part in motion[: len(windows) * 250].reshape(-1, 250, 3)
+            )
+            exploding += bool(
+                np.linalg.norm(motion, axis=1).max() > FARTHEST or fastest > FASTEST * pace
+            )
         looped = loop_motion(reference - reference.mean(0), frames)
         seen_onsets = speech_onsets(speech, SAMPLE_RATE)
         figures = [_figures(motion, onsets) for motion in motions[:SEEDS]]

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,15 @@ class CorpusFigures:
     times_real_time: float
 
 
+class _Row(NamedTuple):
+    """One recording."""
+
+    found: np.ndarray  # [S] likeliest phones of the labelled frames
+    wanted: np.ndarray  # [S]
+    seconds: float
+    taken: float  # s of computing
+
+
 def evaluate_speech(
     data: str | os.PathLike[str],
     prepared: str | os.PathLike[str],
@@ -47,30 +57,37 @@ def evaluate_speech(
     for i, phones in enumerate(LIP_SHAPES):
         shape[[PHONES.index(phone) for phone in phones]] = i
     spoken = [u for u in read_all_speech(data) if u.split == "valid" and u.text]
-    by_corpus: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = {}
+    by_corpus: dict[str, list[_Row]] = {}
     for number, utterance in enumerate(spoken):
         recording = load_spoken([utterance], prepared)[0][0]
         start = time.perf_counter()
         best = likeliest_phones(model, recording.mels.float())
         seconds = time.perf_counter() - start
         known = recording.labels != UNKNOWN
-        row = (best[known].numpy(), recording.labels[known].numpy(), seconds)
-        by_corpus.setdefault(utterance.corpus, []).append(row)
+        if known.any():
+            row = _Row(
+                best[known].numpy(),
+                recording.labels[known].numpy(),
+                len(recording.mels) / FEATURE_RATE,
+                seconds,
+            )
+            by_corpus.setdefault(utterance.corpus, []).append(row)
         progress(number + 1, len(spoken))
     figures = []
     for corpus, rows in by_corpus.items():
-        found, wanted = (np.concatenate([row[i] for row in rows]) for i in (0, 1))
+        found = np.concatenate([row.found for row in rows])
+        wanted = np.concatenate([row.wanted for row in rows])
         closed = shape[wanted] == CLOSED
-        seconds = len(wanted) / FEATURE_RATE
+        spoken_seconds = sum(row.seconds for row in rows)
         figures.append(
             CorpusFigures(
                 corpus=corpus,
-                minutes=seconds / 60,
+                minutes=spoken_seconds / 60,
                 phones=float((found == wanted).mean()),
                 lip_shapes=float((shape[found] == shape[wanted]).mean()),
                 closed_found=float((shape[found[closed]] == CLOSED).mean()),
                 chance=float(np.bincount(wanted).max() / len(wanted)),
-                times_real_time=seconds / sum(row[2] for row in rows),
+                times_real_time=spoken_seconds / sum(row.taken for row in rows),
             )
         )
     return figures

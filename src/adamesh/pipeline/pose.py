@@ -11,6 +11,7 @@ from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
 from adamesh.features import features_for_frames, load_features
 from adamesh.features.units import speech_units
+from adamesh.metrics.head import speed
 from adamesh.models.pose_gpt import PoseGPT, Sampling
 from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
@@ -22,6 +23,8 @@ PROMPT = 64  # codes of a reference that a generated motion goes on from: its la
 CODES_AT_ONCE = 256  # that are turned into motion together: 41 s
 GAIN_SECONDS = 20.0  # of generated motion that the amplitude is measured on
 LARGEST_GAIN = 2.0
+LARGEST_PACE = 1.3  # speed of generated motion over the reference's
+FARTHEST = 4.0  # deviations from the mean pose that no motion goes beyond
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,18 @@ class PoseAdapter:
 
 @cache
 def load_pose_adapter() -> PoseAdapter:
-    """The shipped one, loaded once."""
-    return PoseAdapter(load_network(PoseVQVAE), load_network(PoseGPT))
+    """The shipped one, loaded once.
+
+    Raises:
+        InputError: its two files were not trained together.
+    """
+    adapter = PoseAdapter(load_network(PoseVQVAE), load_network(PoseGPT))
+    if adapter.gpt.config.vqvae != fingerprint(adapter.vqvae):
+        raise InputError(
+            f"PoseGPT was trained on the codes of VQ-VAE {adapter.gpt.config.vqvae}, this is "
+            f"{fingerprint(adapter.vqvae)}; take both checkpoints from the same training"
+        )
+    return adapter
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,10 @@ def learn_pose(
     # How far the generated motion swings depends on the style; the reference's own speech tells.
     spoken = np.resize(heard, int(GAIN_SECONDS * SAMPLE_RATE))
     trial = generate_pose(style, spoken, int(GAIN_SECONDS * FPS), seed=0, adapter=adapter)
-    return replace(style, gain=np.clip(own / deviation(trial), 0.5, LARGEST_GAIN))
+    gain = np.clip(own / deviation(trial), 0.5, LARGEST_GAIN)
+    # Somebody who turned slowly and far must not swing as far at a talker's pace.
+    pace = speed(gain * trial, FPS) / max(speed(rotation, FPS), 1e-6)
+    return replace(style, gain=(gain * min(1.0, LARGEST_PACE / max(pace, 1e-6))).astype(np.float32))
 
 
 def generate_pose(
@@ -128,5 +144,5 @@ def generate_pose(
     with torch.no_grad():
         for part in torch.cat([style.codes, codes]).split(CODES_AT_ONCE):
             parts.append(adapter.vqvae.motion(part[None], state)[0])
-    motion = torch.cat(parts)[n * len(style.codes) :][:frames].numpy()
-    return (motion * style.deviation * style.gain).astype(np.float32)
+    motion = torch.cat(parts)[n * len(style.codes) :][:frames].numpy() * style.gain
+    return (FARTHEST * np.tanh(motion / FARTHEST) * style.deviation).astype(np.float32)

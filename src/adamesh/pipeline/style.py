@@ -39,7 +39,7 @@ class Style:
         gain: by which `animate` enlarges the mouth's motion, see `pipeline.amplitude`.
         pose: how the person moves the head, for generated motion.
         head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean, for looped motion.
-        eye_motion: [R, 2, 3] axis-angle of the left and right eyeball, 25 fps, likewise.
+        eye_motion: [R, 2, 3] axis-angle of the left and right eyeball at the same frames.
         blinks: how the person blinks.
         gaze: how the person looks about.
         source: name of the reference, for people.

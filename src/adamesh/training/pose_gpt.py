@@ -15,7 +15,7 @@ from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSeq
 from adamesh.models.pose_gpt import PoseGPT, PoseGPTConfig
 from adamesh.models.pose_style import style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
-from adamesh.motion.head import MIRROR_AXES
+from adamesh.motion.head import MIRROR_AXES, deviation
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
 
@@ -106,8 +106,11 @@ def _filled(units: Tensor, length: int) -> Tensor:
 
 def _keep_styles(model: PoseGPT, vqvae: PoseVQVAE, pieces: list[_Piece]) -> None:
     for i, piece in enumerate(pieces):
-        with torch.inference_mode():
-            latents = torch.cat([vqvae.encode(m[None])[0] for m in piece.motions if len(m)])
+        # In the units of the piece itself, as a reference of that length is.
+        motions = [motion - motion.mean(0) for motion in piece.motions if len(motion)]
+        own = torch.from_numpy(deviation(*(motion.numpy() for motion in motions), smallest=0.1))
+        with torch.no_grad():
+            latents = torch.cat([vqvae.encode((motion / own)[None])[0] for motion in motions])
             value = model.encode_style(latents[None])[0]
         matrix = style_matrix(latents, torch.cat(piece.units), model.config.units)
         model.style_keys[i] = matrix.mean
@@ -160,7 +163,7 @@ def train_pose_gpt(
     """
     torch.manual_seed(config.seed)
     pieces = _style_pieces(train, vqvae.config.frames_per_code)
-    model = PoseGPT(replace(config.model, styles=len(pieces)))
+    model = PoseGPT(replace(config.model, styles=len(pieces), vqvae=fingerprint(vqvae)))
     sampler = PoseSampler(train, config.window, config.augmentation, config.seed)
     trained = optimize(
         model,
@@ -176,7 +179,6 @@ def train_pose_gpt(
     target = folder / "pose-gpt.safetensors"
     facts: dict[str, object] = {
         "training": config.model_dump(mode="json"),
-        "vqvae": fingerprint(vqvae),
         "figures": {name: round(x, 4) for name, x in code_figures(trained, vqvae, valid).items()},
     }
     save_network(target, trained, facts)

@@ -41,12 +41,13 @@ class _Quantised(nn.Module):
             decay=config.codebook_decay,
             commitment_weight=config.commitment,
             kmeans_init=True,
-            threshold_ema_dead_code=1,  # codes that nothing uses any more start again elsewhere
+            threshold_ema_dead_code=1,  # codes that hardly anything uses start again elsewhere
         )
 
-    def forward(self, motion: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, 3] -> what came out, and the commitment loss."""
-        latents, _, commitment = self.quantizer(self.network.encode(motion))
+    def forward(self, motion: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, 3] and its mask [B, T] -> what came out, and the commitment loss."""
+        valid = mask.unflatten(1, (-1, self.network.config.frames_per_code)).all(2)
+        latents, _, commitment = self.quantizer(self.network.encode(motion), mask=valid)
         return self.network.decode(latents), commitment.sum()
 
     def finished(self) -> PoseVQVAE:
@@ -104,7 +105,7 @@ def train_pose_vqvae(
     sampler = PoseSampler(train, config.window, config.augmentation, config.seed)
 
     def loss(batch: PoseBatch) -> Tensor:
-        again, commitment = model(batch.motion)
+        again, commitment = model(batch.motion, batch.mask)
         valid_frames = batch.mask[:, :, None].float()
         error = F.smooth_l1_loss(again, batch.motion, reduction="none", beta=0.2)
         speed_error = (again.diff(dim=1) - batch.motion.diff(dim=1)).abs()
