@@ -339,6 +339,22 @@ class TestShipped:
         step = np.abs(np.diff(motion, axis=0)).max() / style.deviation.max()
         assert step < 1.0, "no jump"
 
+    def test_a_slow_turn_is_not_swung_at_a_talkers_pace(self, speech: np.ndarray) -> None:
+        time = np.arange(250) / FPS
+        turning = np.zeros((250, 3), np.float32)
+        turning[:, 1] = 0.5 * np.sin(2 * np.pi * 0.05 * time)  # half a turn in ten seconds
+        style = learn_pose(turning - turning.mean(0), speech)
+        motion = generate_pose(style, speech, 500, seed=3)
+        assert speed(motion, FPS) < 2 * speed(turning, FPS)
+        assert np.abs(motion).max() <= 4 * style.deviation.max()
+
+    def test_networks_of_different_trainings_are_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pose_module, "fingerprint", lambda _: "0" * 16)
+        with pytest.raises(InputError, match="same training"):
+            load_pose_adapter.__wrapped__()
+
     def test_it_is_repeatable_and_seeds_differ(self, speech: np.ndarray) -> None:
         style = learn_pose(swaying(10, 5), speech)
         a, b, c = (generate_pose(style, speech, 100, seed=s) for s in (1, 1, 2))

@@ -8,7 +8,7 @@ import torch
 
 from adamesh.audio.logmel import FEATURE_DIM
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.corpus import Video
+from adamesh.data.corpus import Video, check_names
 from adamesh.data.interpolation import interpolate
 from adamesh.data.sequences import (
     Augmentation,
@@ -222,3 +222,10 @@ def test_the_recipes_of_the_shipped_weights_load() -> None:
     expression = load_training_config(ExpressionTraining, configs / "expression.yaml")
     assert expression.sound_delays["video/obama/Obama_clip1.mp4"] == 0.16
     assert load_features(expression.model.features).dim == expression.model.feature_dim
+
+
+def test_a_delay_of_an_unknown_video_is_an_error(tmp_path: Path) -> None:
+    video = Video("a.mp4", tmp_path / "a.mp4", "a", "train", tmp_path / "a.npz")
+    check_names([video], ["a.mp4"])
+    with pytest.raises(InputError, match=r"b\.mp4"):
+        check_names([video], ["a.mp4", "b.mp4"])
