@@ -83,9 +83,9 @@ def animate(
     pose: Annotated[
         Pose,
         typer.Option(
-            help="Head motion: to the speech, looped from the reference, eyes only, or nothing."
+            help="Head motion: looped from the reference, new in its manner, eyes only, or nothing."
         ),
-    ] = Pose.generated,
+    ] = Pose.reference,
     pose_scale: Annotated[
         float, typer.Option(min=0, max=4, help="Factor on the head's motion; 1 is the style's own.")
     ] = 1.0,

@@ -30,7 +30,7 @@ def animate(
     speech: str | os.PathLike[str] | np.ndarray,
     style: Style | None = None,
     *,
-    pose: Pose = "generated",
+    pose: Pose = "reference",
     pose_scale: float = 1.0,
     intensity: float = 1.0,
     seed: int = 0,
@@ -41,8 +41,8 @@ def animate(
     Args:
         speech: a file with an audio track, or [N] mono samples at `SAMPLE_RATE`.
         style: from `adapt`; the neutral default style if None.
-        pose: `generated` moves the head to the speech in the style's way, `reference` loops the head and
-            eye motion of the style's reference, `still` moves the eyes alone, `off` nothing.
+        pose: `reference` loops the head and eye motion of the style's reference, `generated` makes new head
+            motion in the style's way, `still` moves the eyes alone, `off` nothing.
         pose_scale: factor on the head's motion; 1 is the style's own.
         intensity: further factor on the mouth's motion; 1 is the style's own amplitude.
         seed: of head motion, gaze and blinks. The same seed gives the same clip.
