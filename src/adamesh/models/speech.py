@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from adamesh.nn.conformer import ConformerBlock, Conv, State
 
-FRAMES_AT_ONCE = 1_500  # feature frames that `encode` computes together: 30 s
+FRAMES_AT_ONCE = 300  # feature frames that `encode` computes together: attention is dense within them
 
 
 @dataclass(frozen=True)
