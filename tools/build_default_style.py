@@ -2,9 +2,9 @@
 
     python tools/build_default_style.py CORPUS TRACKS --config configs/expression.yaml --head-motion VIDEO
 
-Its embedding is the mean over all training people, each counted once, its amplitude their median and a little more, its
-identity the average face, its blinks and gaze the population's. Its head and eye motion is that of one
-training video, calmed.
+Its embedding is the mean over all training people, each counted once, its amplitude their median and a
+little more, its identity the average face, its blinks and gaze the population's. Its head and eye motion
+is that of one training video, calmed.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from adamesh.training.expression import ExpressionTraining
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"
 CALM = 0.6  # of the head's and eyes' rotations
-# The voices of strangers move the network less than those it was trained on: with the amplitude of the training
-# people alone, the deviation of the validation people's mouths is 0.67 of the seen one (median).
+# The voices of strangers move the network less than those it was trained on: with the amplitude of the
+# training people alone, validation people's mouths deviate by 0.67 of the seen deviation (median).
 STRANGERS = 1.25
 CLIPS = 20  # of a person, for the amplitude
 LONGEST = 20  # s of head motion
