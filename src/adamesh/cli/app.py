@@ -1,14 +1,15 @@
 """Commands; each is a thin line from arguments to one public function."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from adamesh.errors import InputError, MissingDependencyError
+from adamesh.cli.bench import bench_app
+from adamesh.cli.options import Data, Force, Fps, Json, Output, progress_bars
+from adamesh.cli.train import train_app
+from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
 app = typer.Typer(
@@ -18,21 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-train_app = typer.Typer(help="Training recipes.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-bench_app = typer.Typer(help="Measure accuracy and speed on this machine.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
-Fps = Annotated[
-    float | None, typer.Option(help="Frames per second of the output.", min=1, max=1000)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
-Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
-Tracks = Annotated[
-    Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
-]
 
 
 class Pose(StrEnum):
@@ -45,31 +33,6 @@ class Pose(StrEnum):
 def _check_suffix(output: Path, *suffixes: str) -> None:
     if output.suffix.lower() not in suffixes:
         raise InputError(f"output '{output}' must end in {' or '.join(suffixes)}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[..., None]]:
-    """A progress bar a stage, on the terminal's error stream; silent where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int, note: str = "") -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, note=note)
-            bars.update(tasks[stage], completed=done, total=total, note=note)
-
-        yield report
 
 
 @app.command()
@@ -120,7 +83,7 @@ def animate(
     from adamesh.pipeline.style import Style
     from adamesh.rates import SAMPLE_RATE
 
-    with _progress() as report:
+    with progress_bars() as report:
         samples = load_audio(speech)
         personal = None
         if style is not None:
@@ -163,7 +126,7 @@ def adapt(
     check_output(output, force=force)
     from adamesh.pipeline.adapt import adapt as learn
 
-    with _progress() as report:
+    with progress_bars() as report:
         learn(video, progress=report).save(output, force=force)
     typer.echo(f"{output}: the style of {video.name}")
 
@@ -192,7 +155,7 @@ def track(
     from adamesh.tracking.overlay import write_overlay
     from adamesh.tracking.track import track_video
 
-    with _progress() as report:
+    with progress_bars() as report:
         tracked = track_video(video, progress=lambda d, t: report("tracking", d, t))
         tracked.clip.save(output)
         if overlay is not None:
@@ -227,7 +190,7 @@ def export(
     from adamesh.rates import SAMPLE_RATE
 
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
-    with _progress() as report:
+    with progress_bars() as report:
         write(
             MotionClip.load(clip),
             output,
@@ -299,7 +262,7 @@ def _prepare_videos(data: Path, tracks: Path, jobs: int | None) -> None:
     from adamesh.data.prepare import prepare as run
 
     videos = read_corpus(data, tracks)
-    with _progress() as report:
+    with progress_bars() as report:
         problems = run(videos, jobs=jobs, progress=lambda d, t: report("tracking", d, t))
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
@@ -312,7 +275,7 @@ def _prepare_speech(data: Path, folder: Path, jobs: int | None) -> None:
     from adamesh.data.speech_sequences import prepare_features
 
     utterances = read_all_speech(data)
-    with _progress() as report:
+    with progress_bars() as report:
         align(
             utterances,
             folder / ALIGNMENTS,
@@ -327,190 +290,6 @@ def _prepare_speech(data: Path, folder: Path, jobs: int | None) -> None:
             progress=lambda d, t: report("features", d, t),
         )
     typer.echo(f"{folder}: {len(utterances)} recordings, {len(alignments)} of them aligned")
-
-
-Config = Annotated[Path, typer.Option(help="YAML file of the recipe; see configs/.")]
-RunOutput = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
-
-
-def _check_training_packages() -> None:
-    try:
-        import pydantic  # noqa: F401
-        import tensorboard  # noqa: F401
-        import yaml  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(str(error.name), "training", "train") from error
-
-
-@train_app.command("speech")
-def train_speech(
-    config: Config,
-    speech: Annotated[
-        Path, typer.Option(help="Folder of the prepared speech, from `adamesh prepare --speech`.")
-    ],
-    data: Annotated[Path, typer.Option(help="Corpus: a folder with a speech.csv.")],
-    output: RunOutput,
-) -> None:
-    """Train the compact speech encoder; run again to resume.
-
-    [bold]Example[/bold]
-
-      adamesh train speech --config configs/speech.yaml --data corpus --speech corpus-speech
-      -o runs/speech
-    """
-    _check_training_packages()
-    from adamesh.data.speech_corpus import read_all_speech
-    from adamesh.data.speech_sequences import load_spoken
-    from adamesh.training.config import load_training_config
-    from adamesh.training.speech import SpeechTraining
-    from adamesh.training.speech import train_speech as run
-
-    settings = load_training_config(SpeechTraining, config)
-    utterances = read_all_speech(data)
-    valid: dict[str, list[Any]] = {}
-    with _progress() as report:
-        spoken = [u for u in utterances if u.split == "valid" and u.text]
-        for utterance, versions in zip(spoken, load_spoken(spoken, speech), strict=True):
-            valid.setdefault(utterance.corpus, []).append(versions[0])
-        weights = run(
-            settings,
-            load_spoken([u for u in utterances if u.split == "train" and u.text], speech),
-            valid,
-            output,
-            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
-        )
-    typer.echo(str(weights))
-
-
-@train_app.command("expression")
-def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
-    """Train the expression adapter; run again to resume.
-
-    [bold]Example[/bold]
-
-      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
-      -o runs/expression
-    """
-    _check_training_packages()
-    from adamesh.data.corpus import check_names, read_corpus
-    from adamesh.data.sequences import Sequence, load_sequences
-    from adamesh.faces.embedded import load_embedded_face
-    from adamesh.features import load_features
-    from adamesh.training.config import load_training_config
-    from adamesh.training.expression import ExpressionTraining
-    from adamesh.training.expression import train_expression as run
-
-    settings = load_training_config(ExpressionTraining, config)
-    features = load_features(settings.model.features)
-    videos = read_corpus(data, tracks)
-    check_names(videos, settings.sound_delays)
-    with _progress() as report:
-
-        def load(split: str) -> list[Sequence]:
-            def loaded(done: int, total: int) -> None:
-                report(f"load {split}", done, total)
-
-            return load_sequences(
-                [v for v in videos if v.split == split],
-                features,
-                sound_delays=settings.sound_delays,
-                other_voices=settings.other_voices if split == "train" else 0,
-                progress=loaded,
-            )
-
-        weights = run(
-            settings,
-            load("train"),
-            load("valid"),
-            load_embedded_face(),
-            output,
-            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
-        )
-    typer.echo(str(weights))
-
-
-@train_app.command("pose-vqvae")
-def train_pose_vqvae(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
-    """Train the discrete prior of head motion; run again to resume.
-
-    [bold]Example[/bold]
-
-      adamesh train pose-vqvae --config configs/pose-vqvae.yaml --data corpus --tracks corpus-tracks
-      -o runs/pose
-    """
-    _check_training_packages()
-    from adamesh.data.corpus import read_corpus
-    from adamesh.data.poses import PoseSequence, load_poses
-    from adamesh.training.config import load_training_config
-    from adamesh.training.pose_vqvae import PoseVQVAETraining
-    from adamesh.training.pose_vqvae import train_pose_vqvae as run
-
-    settings = load_training_config(PoseVQVAETraining, config)
-    videos = read_corpus(data, tracks)
-    with _progress() as report:
-
-        def load(split: str) -> list[PoseSequence]:
-            chosen = [v for v in videos if v.split == split]
-            return load_poses(chosen, progress=lambda d, t: report(f"load {split}", d, t))
-
-        weights = run(
-            settings,
-            load("train"),
-            load("valid"),
-            output,
-            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
-        )
-    typer.echo(str(weights))
-
-
-@train_app.command("pose-gpt")
-def train_pose_gpt(
-    config: Config,
-    vqvae: Annotated[Path, typer.Option(help="Checkpoint from `adamesh train pose-vqvae`.")],
-    data: Data,
-    tracks: Tracks,
-    output: RunOutput,
-) -> None:
-    """Train PoseGPT on the codes of a VQ-VAE; run again to resume.
-
-    [bold]Example[/bold]
-
-      adamesh train pose-gpt --config configs/pose-gpt.yaml --vqvae runs/pose/pose-vqvae.safetensors
-      --data corpus --tracks corpus-tracks -o runs/pose-gpt
-    """
-    _check_training_packages()
-    from adamesh.checkpoints.networks import load_network
-    from adamesh.data.corpus import check_names, read_corpus
-    from adamesh.data.poses import PoseSequence, load_poses
-    from adamesh.features import load_features
-    from adamesh.models.pose_vqvae import PoseVQVAE
-    from adamesh.training.config import load_training_config
-    from adamesh.training.pose_gpt import PoseGPTTraining
-    from adamesh.training.pose_gpt import train_pose_gpt as run
-
-    settings = load_training_config(PoseGPTTraining, config)
-    videos = read_corpus(data, tracks)
-    check_names(videos, settings.sound_delays)
-    with _progress() as report:
-
-        def load(split: str) -> list[PoseSequence]:
-            return load_poses(
-                [v for v in videos if v.split == split],
-                load_features(settings.model.features),
-                sound_delays=settings.sound_delays,
-                other_voices=settings.other_voices if split == "train" else 0,
-                progress=lambda d, t: report(f"load {split}", d, t),
-            )
-
-        weights = run(
-            settings,
-            load_network(PoseVQVAE, vqvae),
-            load("train"),
-            load("valid"),
-            output,
-            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
-        )
-    typer.echo(str(weights))
 
 
 @app.command()
@@ -554,7 +333,7 @@ def evaluate(
         from adamesh.cli.tables import print_rows
         from adamesh.pipeline.evaluate_speech import evaluate_speech
 
-        with _progress() as report:
+        with progress_bars() as report:
             corpora = evaluate_speech(
                 data, speech, progress=lambda d, t: report("recordings", d, t)
             )
@@ -571,7 +350,7 @@ def evaluate(
     model = load_network(ExpressionAdapter, checkpoint)
     videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
     people = [p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON]
-    with _progress() as report:
+    with progress_bars() as report:
         if adaptation:
             rows = {}
             for i, person in enumerate(people):
@@ -591,63 +370,6 @@ def evaluate(
         print_pose(heads, as_json=as_json)
     else:
         print_sync(sync, as_json=as_json)
-
-
-@bench_app.command("tracking")
-def bench_tracking(
-    videos: Annotated[
-        list[Path] | None, typer.Argument(help="Real videos; rendered ones if none are given.")
-    ] = None,
-    clips: Annotated[int, typer.Option(help="Rendered clips with known motion.")] = 4,
-    as_json: Json = False,
-) -> None:
-    """Accuracy of the tracker on rendered clips with known motion, or residual and speed on videos.
-
-    [bold]Examples[/bold]
-
-      adamesh bench tracking --clips 4
-
-      adamesh bench tracking one.mp4 two.mp4
-    """
-    import tempfile
-
-    from adamesh import bench
-    from adamesh.cli.tables import print_rows
-
-    with _progress() as report, tempfile.TemporaryDirectory() as folder:
-        rows: list[Any]
-        if videos:
-            paths = [check_input(video, "video") for video in videos]
-            rows = list(bench.bench_videos(paths, progress=lambda d, t: report("tracking", d, t)))
-        else:
-            rows = []
-            for seed in range(clips):
-                rows.append(bench.bench_synthetic(seed, Path(folder)))
-                report("clips", seed + 1, clips)
-    print_rows("Tracking", rows, as_json=as_json)
-
-
-@bench_app.command("speed")
-def bench_speed(
-    speech: Annotated[Path | None, typer.Option(help="Default: the packaged sample.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Default: the packaged sample.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Seconds that each stage takes, the first time and again.
-
-    [bold]Example[/bold]
-
-      adamesh bench speed --speech speech.wav --reference me.mp4
-    """
-    import tempfile
-
-    from adamesh.bench import bench_speed as run
-    from adamesh.cli.tables import print_rows
-    from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
-
-    with tempfile.TemporaryDirectory() as folder:
-        times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
-    print_rows("Seconds", times, as_json=as_json, medians=False)
 
 
 @app.command()

@@ -5,12 +5,12 @@ The columns `path` (relative to the folder), `speaker` and `split` (`train` or `
 corpus itself is never written to.
 """
 
-import csv
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from adamesh.data.table import read_table
 from adamesh.errors import InputError
 
 TABLE = "video.csv"
@@ -34,24 +34,8 @@ def read_corpus(data: str | os.PathLike[str], tracks: str | os.PathLike[str]) ->
     Raises:
         InputError: no table, a column is missing, or a split is neither `train` nor `valid`.
     """
-    table = Path(data) / TABLE
-    if not table.is_file():
-        raise InputError(
-            f"'{data}' has no {TABLE}; a corpus is a folder with a {TABLE} of the columns "
-            f"{', '.join(COLUMNS)}"
-        )
-    with table.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"'{table}' lacks the column(s) {', '.join(missing)}")
-        rows = list(reader)
     videos = []
-    for row in rows:
-        if row["split"] not in ("train", "valid"):
-            raise InputError(
-                f"'{table}' has split '{row['split']}' for {row['path']}; use train or valid"
-            )
+    for row in read_table(data, TABLE, COLUMNS):
         track = (Path(tracks) / row["path"]).with_suffix(".npz")
         path = Path(data) / row["path"]
         videos.append(Video(row["path"], path, row["speaker"], row["split"], track))

@@ -4,14 +4,13 @@ The columns `path` (relative to the folder), `corpus`, `speaker`, `split` (`trai
 (empty where nobody wrote it down) are needed; others are for people.
 """
 
-import csv
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from adamesh.data import corpus as videos
-from adamesh.errors import InputError
+from adamesh.data.table import read_table
 
 TABLE = "speech.csv"
 COLUMNS = ("path", "corpus", "speaker", "split", "text")
@@ -51,23 +50,6 @@ def read_speech_corpus(data: str | os.PathLike[str]) -> list[Utterance]:
     Raises:
         InputError: no table, a column is missing, or a split is neither `train` nor `valid`.
     """
-    table = Path(data) / TABLE
-    if not table.is_file():
-        raise InputError(
-            f"'{data}' has no {TABLE}; a speech corpus is a folder with a {TABLE} of the columns "
-            f"{', '.join(COLUMNS)}"
-        )
-    with table.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"'{table}' lacks the column(s) {', '.join(missing)}")
-        rows = list(reader)
-    for row in rows:
-        if row["split"] not in ("train", "valid"):
-            raise InputError(
-                f"'{table}' has split '{row['split']}' for {row['path']}; use train or valid"
-            )
     return [
         Utterance(
             row["path"],
@@ -77,7 +59,7 @@ def read_speech_corpus(data: str | os.PathLike[str]) -> list[Utterance]:
             row["split"],
             row["text"],
         )
-        for row in rows
+        for row in read_table(data, TABLE, COLUMNS)
     ]
 
 

@@ -16,7 +16,9 @@ from adamesh.errors import InputError
 from adamesh.nn.conformer import ConformerBlock, Conv, State
 from adamesh.rates import FEATURES_PER_FRAME
 
-FRAMES_AT_ONCE = 200  # motion frames that `predict` computes together: attention is dense within them
+FRAMES_AT_ONCE = (
+    200  # motion frames that `predict` computes together: attention is dense within them
+)
 
 
 @dataclass(frozen=True)

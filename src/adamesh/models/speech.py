@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from adamesh.nn.conformer import ConformerBlock, Conv, State
 
-FRAMES_AT_ONCE = 300  # feature frames that `encode` computes together: attention is dense within them
+FRAMES_AT_ONCE = (
+    300  # feature frames that `encode` computes together: attention is dense within them
+)
 
 
 @dataclass(frozen=True)
