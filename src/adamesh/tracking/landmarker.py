@@ -20,38 +20,9 @@ import torch
 
 from adamesh.errors import InputError
 from adamesh.tracking.landmark_index import (
-    FACE_OVAL,
-    INNER_LIPS_LOWER,
-    INNER_LIPS_UPPER,
-    LEFT_EYE,
     LEFT_EYE_CORNERS,
-    LEFT_IRIS,
-    LIPS,
-    MIRROR,
-    RIGHT_EYE,
     RIGHT_EYE_CORNERS,
-    RIGHT_IRIS,
-    interocular_distance,
 )
-
-__all__ = [
-    "FACE_OVAL",
-    "INNER_LIPS_LOWER",
-    "INNER_LIPS_UPPER",
-    "LEFT_EYE",
-    "LEFT_EYE_CORNERS",
-    "LEFT_IRIS",
-    "LIPS",
-    "MIRROR",
-    "RIGHT_EYE",
-    "RIGHT_EYE_CORNERS",
-    "RIGHT_IRIS",
-    "DetectedFace",
-    "FaceLandmarker",
-    "FrameLandmarks",
-    "Region",
-    "interocular_distance",
-]
 
 DETECTOR_SIZE, MESH_SIZE = 128, 192  # pixels, sides of the square network inputs
 MIN_SCORE = 0.5  # of a detected box
