@@ -20,7 +20,9 @@ class CompactFeatures:
         self.lookahead = encoder.config.lookahead / FEATURE_RATE + LOOKAHEAD / SAMPLE_RATE
 
     def __call__(self, samples: np.ndarray) -> Tensor:
-        missing = -len(samples) % SAMPLES_PER_FEATURE
+        # The silence behind the end on its own: an hour of speech is not to be copied for 60 ms.
+        last = len(samples) % SAMPLES_PER_FEATURE or SAMPLES_PER_FEATURE
         ahead = self.encoder.config.lookahead * SAMPLES_PER_FEATURE
-        padded = np.pad(samples, (0, missing + ahead))
-        return self.encoder.encode(log_mel(torch.from_numpy(padded)[None])[0])
+        end = np.pad(samples[-last:], (0, SAMPLES_PER_FEATURE - last + ahead))
+        mels, beyond = (log_mel(torch.from_numpy(x)[None])[0] for x in (samples, end))
+        return self.encoder.encode(torch.cat([mels, beyond[1:]]))
