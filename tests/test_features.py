@@ -12,7 +12,7 @@ from adamesh.features import features_for_frames, load_features
 from adamesh.features import hubert as hubert_module
 from adamesh.features.compact import CompactFeatures
 from adamesh.features.hubert import HOP, MARGIN, HubertFeatures
-from adamesh.features.units import speech_units, unit_count
+from adamesh.features.units import speech_units
 from adamesh.media.audio import load_audio
 from adamesh.models import speech as speech_module
 from adamesh.models.speech import SpeechEncoder, SpeechEncoderConfig
@@ -88,7 +88,7 @@ def test_speech_is_cut_or_followed_by_silence(speech: np.ndarray) -> None:
 def test_units_tell_sounds_apart(speech: np.ndarray) -> None:
     units = speech_units(speech)
     assert units.min() >= 0
-    assert units.max() < unit_count()
+    assert units.max() < SpeechEncoderConfig().units == 512
     assert len(units.unique()) > 20, "speech is more than a few sounds"
     silent = speech_units(np.zeros(SAMPLE_RATE, np.float32))
     assert len(silent[10:].unique()) <= 3, "silence is one sound"

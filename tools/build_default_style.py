@@ -17,9 +17,8 @@ import torch
 
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.corpus import Video, read_corpus
-from adamesh.data.sequences import regression_target
+from adamesh.data.sequences import load_sound, regression_target
 from adamesh.features import features_for_frames, load_features
-from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
@@ -29,7 +28,7 @@ from adamesh.pipeline.adapt import eye_rotation
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
-from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.training.config import load_training_config
 from adamesh.training.expression import ExpressionTraining
 
@@ -40,11 +39,6 @@ CALM = 0.6  # of the head's and eyes' rotations
 STRANGERS = 1.25
 CLIPS = 20  # of a person, for the amplitude
 LONGEST = 20  # s of head motion
-
-
-def heard(video: Video, delays: dict[str, float]) -> np.ndarray:
-    """The sound of a video, moved to its lips."""
-    return load_audio(video.path)[round(delays.get(video.name, 0.0) * SAMPLE_RATE) :]
 
 
 def main() -> None:
@@ -69,7 +63,7 @@ def main() -> None:
             speech[video.speaker].append((video, target))
         if video.path == arguments.corpus / arguments.head_motion:
             moving = clip.slice(0, min(clip.frames, LONGEST * FPS))
-            moving_speech = heard(video, delays)
+            moving_speech = load_sound(video, delays.get(video.name, 0.0))
     if moving is None:
         parser.error(f"{arguments.head_motion} is not a tracked training video")
     embeddings = [model.encode_style(torch.cat(clips)[None, :1500]) for clips in people.values()]
@@ -84,7 +78,7 @@ def main() -> None:
         generated = []
         for (video, _), n in zip(spoken, frames, strict=True):
             features = features_for_frames(
-                extract, heard(video, delays), n + model.config.lookahead
+                extract, load_sound(video, delays.get(video.name, 0.0)), n + model.config.lookahead
             )
             generated.append(model.predict(features, neutral[None], betas[None]))
         gains.append(

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from adamesh.data.corpus import Video
 from adamesh.data.interpolation import interpolate
-from adamesh.data.sequences import in_other_voices
+from adamesh.data.sequences import load_sound, load_voices
 from adamesh.errors import InputError
 from adamesh.features import SpeechFeatures
 from adamesh.features.units import speech_units
-from adamesh.media.audio import load_audio
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
-from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE
+from adamesh.rates import FEATURES_PER_FRAME, FPS
 
 MOST_SECONDS = 90.0  # of one speaker count: nobody outweighs the others by minutes alone
 
@@ -63,10 +62,8 @@ def load_poses(
         voices: tuple[Tensor, ...] = ()
         units = torch.zeros(0, dtype=torch.long)
         if features is not None:
-            heard = load_audio(video.path)
-            heard = heard[round((sound_delays or {}).get(video.name, 0.0) * SAMPLE_RATE) :]
-            others = in_other_voices(heard, other_voices, seed=list(video.name.encode()))
-            voices = tuple(features(np.pad(v, (0, SAMPLE_RATE))) for v in (heard, *others))
+            heard = load_sound(video, (sound_delays or {}).get(video.name, 0.0))
+            voices = load_voices(video, heard, features, other_voices)
             units = speech_units(heard)
         own = deviations[video.speaker]
         motion = torch.from_numpy(rotation / own)

@@ -80,17 +80,29 @@ def load_sequence(
 ) -> Sequence:
     """One tracked video as a training sequence; `sound_delay` seconds of late sound are made up for."""
     clip = MotionClip.load(video.track).resample(FPS)
-    heard = load_audio(video.path)[round(sound_delay * SAMPLE_RATE) :]
-    versions = [heard, *in_other_voices(heard, other_voices, seed=list(video.name.encode()))]
+    heard = load_sound(video, sound_delay)
     assert clip.betas is not None, "the tracker gives betas"
     return Sequence(
         name=str(video.track.stem),
         speaker=video.speaker,
-        # Silence behind the end, for models that look ahead.
-        voices=tuple(features(np.pad(version, (0, SAMPLE_RATE))) for version in versions),
+        voices=load_voices(video, heard, features, other_voices),
         expression=torch.from_numpy(regression_target(clip)),
         betas=torch.from_numpy(clip.betas),
     )
+
+
+def load_sound(video: Video, delay: float) -> np.ndarray:
+    """[N] the sound of a video that comes `delay` seconds late, moved to its lips."""
+    return load_audio(video.path)[round(delay * SAMPLE_RATE) :]
+
+
+def load_voices(
+    video: Video, heard: np.ndarray, features: SpeechFeatures, other_voices: int
+) -> tuple[Tensor, ...]:
+    """Features [S, D] of a video's sound as recorded and in other voices, the same ones every time."""
+    versions = [heard, *in_other_voices(heard, other_voices, seed=list(video.name.encode()))]
+    # Silence behind the end, for models that look ahead.
+    return tuple(features(np.pad(version, (0, SAMPLE_RATE))) for version in versions)
 
 
 def in_other_voices(samples: np.ndarray, count: int, *, seed: int | list[int]) -> list[np.ndarray]:

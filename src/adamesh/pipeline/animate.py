@@ -7,7 +7,6 @@ import numpy as np
 
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
-from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
@@ -17,8 +16,8 @@ from adamesh.motion.head import over_joints
 from adamesh.motion.looping import plan_loop
 from adamesh.motion.saccades import sample_gaze
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
-from adamesh.pipeline.amplitude import enlarge, resting_expression
 from adamesh.pipeline.pose import generate_pose
+from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 
@@ -67,13 +66,7 @@ def animate(
     style = style or default_style()
     personal = style.personal_model(model or load_network(ExpressionAdapter))
     frames = frames_in(len(samples))
-    features = features_for_frames(
-        load_features(personal.config.features), samples, frames + personal.config.lookahead
-    )
-    embedding, betas = style.embedding[None], style.betas[None]
-    rest = resting_expression(personal, embedding, betas)
-    regressed = personal.predict(features, embedding, betas)
-    expression = enlarge(regressed, rest, style.gain * intensity).numpy()
+    expression = speak(personal, style, samples, frames, intensity=intensity).numpy()
 
     rng = np.random.default_rng(seed)
     closures = sample_blinks(frames, FPS, style.blinks, rng)

@@ -11,7 +11,6 @@ from torch import Tensor
 from adamesh.data.corpus import Video
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
-from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
 from adamesh.metrics.mouth import mouth_opening
@@ -20,7 +19,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
-from adamesh.pipeline.amplitude import enlarge, resting_expression
+from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
@@ -53,23 +52,6 @@ def load_people(videos: list[Video]) -> list[Person]:
     if not people:
         raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
     return [people[name] for name in sorted(people)]
-
-
-def generate(
-    model: ExpressionAdapter, style: Style, speech: np.ndarray, frames: int, *, enlarged: bool
-) -> Tensor:
-    """[T, E] expression without blinks and gaze for the first `frames` frames of `speech`.
-
-    With `enlarged` it is what `animate` gives, without it the bare regression.
-    """
-    features = features_for_frames(
-        load_features(model.config.features), speech, frames + model.config.lookahead
-    )
-    embedding, betas = style.embedding[None], style.betas[None]
-    regressed = model.predict(features, embedding, betas)
-    if not enlarged:
-        return regressed
-    return enlarge(regressed, resting_expression(model, embedding, betas), style.gain)
 
 
 @dataclass(frozen=True)
@@ -109,8 +91,8 @@ def evaluate_sync(
             used += len(speech)
             expressions = {
                 "seen": torch.from_numpy(clip.expression.copy()),
-                "right": generate(personal, style, speech, clip.frames, enlarged=True),
-                "wrong": generate(personal, style, wrong, clip.frames, enlarged=True),
+                "right": speak(personal, style, speech, clip.frames),
+                "wrong": speak(personal, style, wrong, clip.frames),
             }
             for name, expression in expressions.items():
                 curves[name].append(mouth_opening(face, expression).numpy())
@@ -176,15 +158,15 @@ def evaluate_adaptation(
     adapted = adapt_to_clip(reference, heard, person.name, model=model, options=options)
     target = _judged(torch.from_numpy(clip.expression.copy()))
 
-    def run(style: Style, *, enlarged: bool = False) -> Tensor:
+    def run(style: Style, *, intensity: float | None = None) -> Tensor:
         personal = style.personal_model(model)
-        return _judged(generate(personal, style, speech, clip.frames, enlarged=enlarged))
+        return _judged(speak(personal, style, speech, clip.frames, intensity=intensity))
 
     runs = {
         "neutral": run(neutral),
         "embedding": run(embedded),
         "MoLoRA": run(adapted),
-        "MoLoRA, as animated": run(adapted, enlarged=True),
+        "MoLoRA, as animated": run(adapted, intensity=1.0),
     }
     for name, base in (("gain and bias", "neutral"), ("embedding, gain and bias", "embedding")):
         runs[name] = _gain_and_bias(runs[base], target, split)

@@ -67,7 +67,7 @@ def evaluate_pose(
     speeches = [joined(person)[1] for person in people]
     frames = int(RUN_SECONDS * FPS)
     for i, person in enumerate(people):
-        speech = joined(person)[1]
+        speech = speeches[i]
         # Each clip about its own mean: people sit differently in each.
         rotation = np.concatenate([head_rotation(clip) for clip in person.clips])
         reference = rotation[: int(REFERENCE * FPS)]

@@ -1,7 +1,7 @@
 """Head motion for speech: a reference -> a pose style, and a pose style plus speech -> rotations."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class PoseAdapter:
     vqvae: PoseVQVAE
     gpt: PoseGPT
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Of both networks: a pose style belongs to one pair."""
         return fingerprint(self.vqvae)[:8] + fingerprint(self.gpt)[:8]
