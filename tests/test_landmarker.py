@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_face import EYE_X, EYE_Y, MOUTH_Y, draw_face, placed, portrait, wall
 
 from adamesh.errors import InputError
 from adamesh.media.video import read_frames
@@ -14,51 +15,6 @@ from adamesh.tracking import landmark_index as index
 from adamesh.tracking import landmarker as landmarker_module
 from adamesh.tracking.landmark_index import interocular_distance
 from adamesh.tracking.landmarker import DETECTOR_SIZE, MESH_SIZE, FaceLandmarker, Region
-
-# Of the drawn face, in its own pixels: x to the subject's left, y down.
-EYE_X, EYE_Y, MOUTH_Y = 21, -12, 39
-
-
-def draw_face(
-    image: np.ndarray, x: float, y: float, scale: float = 1.0, angle: float = 0.0
-) -> np.ndarray:
-    """A face of soft ellipses, about 125 * scale pixels wide, turned clockwise by `angle`."""
-    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
-    dx, dy = (columns - x) / scale, (rows - y) / scale
-    u, v = np.cos(angle) * dx + np.sin(angle) * dy, np.cos(angle) * dy - np.sin(angle) * dx
-    canvas = image.astype(np.float64)
-
-    def ellipse(cx, cy, rx, ry, colour, soft=0.08):  # type: ignore[no-untyped-def]
-        cover = np.clip((1 - np.hypot((u - cx) / rx, (v - cy) / ry)) / soft + 0.5, 0, 1)[..., None]
-        canvas[:] = canvas * (1 - cover) + cover * np.array(colour)
-
-    ellipse(0, -20, 62, 72, (60, 40, 30))  # hair
-    ellipse(0, 60, 22, 45, (190, 140, 115))  # neck
-    ellipse(0, 5, 52, 68, (224, 172, 145), 0.15)
-    for side in (-EYE_X, EYE_X):
-        ellipse(side, EYE_Y, 12, 6.5, (245, 240, 238))
-        ellipse(side, EYE_Y, 5.5, 5.5, (80, 60, 40))
-        ellipse(side, EYE_Y, 2.5, 2.5, (10, 10, 10))
-        ellipse(side, EYE_Y - 14, 15, 3, (70, 45, 35), 0.4)  # brow
-        ellipse(side * 2.5, 0, 7, 14, (210, 155, 130), 0.2)  # ear
-        ellipse(side / 4, 20, 4, 2.5, (150, 95, 80), 0.5)  # nostril
-    ellipse(0, MOUTH_Y, 20, 6.5, (185, 85, 85), 0.25)
-    ellipse(0, MOUTH_Y, 17, 1.2, (110, 40, 45), 0.5)
-    return canvas.round().astype(np.uint8)
-
-
-def wall(height: int = 256, width: int = 256) -> np.ndarray:
-    return np.full((height, width, 3), (120, 140, 160), np.uint8)
-
-
-def portrait(x: float = 128, y: float = 128, scale: float = 1.0, angle: float = 0.0) -> np.ndarray:
-    return draw_face(wall(), x, y, scale, angle)
-
-
-def placed(x: float, y: float, scale: float, angle: float, u: float, v: float) -> np.ndarray:
-    """Where a point of the drawn face lies in the image."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([x, y]) + scale * np.array([cos * u - sin * v, sin * u + cos * v])
 
 
 @pytest.fixture(scope="module")
@@ -182,49 +138,6 @@ class TestFind:
     def test_other_arrays_are_refused(self, landmarker: FaceLandmarker, image: np.ndarray) -> None:
         with pytest.raises(InputError, match=r"must be uint8 RGB \[H, W, 3\], got"):
             landmarker.detect(image)
-
-
-class TestTrack:
-    def test_follows_a_moving_face(self, landmarker: FaceLandmarker) -> None:
-        path = [(110 + 3 * k, 128 + k, 0.8, 0.04 * k) for k in range(12)]
-        found = list(landmarker.track(portrait(*place) for place in path))
-        for place, face in zip(path, found, strict=True):
-            assert face is not None
-            middle = face.landmarks[[index.RIGHT_IRIS[0], index.LEFT_IRIS[0]], :2].mean(0)
-            assert np.linalg.norm(middle - placed(*place, 0, EYE_Y)) < 1.5
-
-    def test_gaps_and_cuts(self, landmarker: FaceLandmarker) -> None:
-        """Frames without a face are None; after them, and after a cut, it is found at once."""
-        left, right = draw_face(wall(256, 512), 110, 128), draw_face(wall(256, 512), 400, 128)
-        found = list(landmarker.track([left, wall(256, 512), wall(256, 512), right, left]))
-        x = [None if face is None else face.landmarks[:, 0].mean() for face in found]
-        assert x[1:3] == [None, None]
-        assert [x[0], *x[3:]] == pytest.approx([110, 400, 110], abs=10)
-
-    def test_stays_with_its_face(self, landmarker: FaceLandmarker) -> None:
-        """A second face that comes in larger does not take over."""
-        alone = draw_face(wall(300, 600), 120, 150, 0.8)
-        both = draw_face(alone, 430, 150, 1.2)
-        found = [face for face in landmarker.track([alone, both, both]) if face is not None]
-        assert [face.landmarks[:, 0].mean() for face in found] == [pytest.approx(120, abs=10)] * 3
-
-    def test_is_lazy_and_repeatable(self, landmarker: FaceLandmarker) -> None:
-        frames = [portrait(120 + k) for k in range(4)]
-        taken = []
-
-        def camera():  # type: ignore[no-untyped-def]
-            for frame in frames:
-                taken.append(frame)
-                yield frame
-
-        stream = landmarker.track(camera())
-        first = next(stream)
-        assert len(taken) == 1
-        again = list(landmarker.track(frames))
-        for one, other in zip([first, *stream], again, strict=True):
-            assert one is not None
-            assert other is not None
-            np.testing.assert_array_equal(one.landmarks, other.landmarks)
 
 
 def slow_crop(image: np.ndarray, region: Region, size: int, padding: str) -> np.ndarray:

@@ -133,8 +133,14 @@ def adapt(
 
 @app.command()
 def track(
-    video: Annotated[Path, typer.Argument(help="Video with one face in view.")],
-    output: Output,
+    video: Annotated[Path, typer.Argument(help="Video with a face in view.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
+    person: Annotated[
+        int, typer.Option(help="Whom of several people; 1 is the most prominent.", min=1)
+    ] = 1,
+    list_people: Annotated[
+        bool, typer.Option("--list", help="List the people in the video instead.")
+    ] = False,
     overlay: Annotated[
         Path | None, typer.Option(help="Also write the video with the fitted mesh drawn on it.")
     ] = None,
@@ -142,11 +148,20 @@ def track(
 ) -> None:
     """Motion of the face in a video, as a clip.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       adamesh track me.mp4 -o me.npz --overlay me-mesh.mp4
+
+      adamesh track interview.mp4 --list
+
+      adamesh track interview.mp4 --person 2 -o guest.npz
     """
     check_input(video, "video")
+    if list_people:
+        _list_people(video)
+        return
+    if output is None:
+        raise InputError("give -o FILE.npz to write the clip to, or --list to list the people")
     _check_suffix(output, ".npz")
     check_output(output, force=force)
     if overlay is not None:
@@ -156,7 +171,7 @@ def track(
     from adamesh.tracking.track import track_video
 
     with progress_bars() as report:
-        tracked = track_video(video, progress=lambda d, t: report("tracking", d, t))
+        tracked = track_video(video, person=person, progress=lambda d, t: report("tracking", d, t))
         tracked.clip.save(output)
         if overlay is not None:
             write_overlay(tracked, video, overlay, progress=lambda d, t: report("drawing", d, t))
@@ -164,6 +179,15 @@ def track(
         f"{output}: {tracked.clip.frames} frames at {tracked.clip.fps:g} fps, residual "
         f"{tracked.residual_percent:.2f} % of the inter-ocular distance"
     )
+
+
+def _list_people(video: Path) -> None:
+    from adamesh.cli.tables import print_rows
+    from adamesh.tracking.track import list_people
+
+    with progress_bars() as report:
+        people = list_people(video, progress=lambda d, t: report("looking", d, t))
+    print_rows(f"People in {video.name}", people, as_json=False, medians=False)
 
 
 @app.command()

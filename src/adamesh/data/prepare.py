@@ -16,7 +16,7 @@ def _landmarker() -> Any:
     """One a process: loading the networks costs more than tracking a short clip."""
     from adamesh.tracking.landmarker import FaceLandmarker
 
-    return FaceLandmarker()
+    return FaceLandmarker(threads=1)
 
 
 def _track(video: Video) -> str | None:

@@ -191,6 +191,7 @@ class VideoWriter:
         fps: pictures per second.
         width, height: even numbers of pixels.
         audio: mono samples float32 [N], -1..1, and their rate in Hz.
+        quality: CRF of H.264, 0 (best) to 51.
     Raises:
         InputError: a size is odd, the suffix is another, or the file cannot be written; on leaving
             the block also if no picture was written.
@@ -203,12 +204,14 @@ class VideoWriter:
         width: int,
         height: int,
         audio: tuple[np.ndarray, int] | None = None,
+        quality: int = VIDEO_QUALITY,
     ) -> None:
         if Path(path).suffix.lower() not in CONTAINERS:
             raise InputError(f"video '{path}' must end in {', '.join(CONTAINERS)}")
         if width % 2 or height % 2:
             raise InputError(f"H.264 video needs an even width and height, got {width} x {height}")
         self._path, self._width, self._height = Path(path), width, height
+        self._quality = quality
         self._rate = Fraction(fps).limit_denominator(1001)  # 29.97 is 30000 / 1001
         self._samples, self._sample_rate = audio or (np.zeros(0, np.float32), AUDIO_RATE)
         self._pictures = self._sounded = 0  # pictures and samples written
@@ -247,7 +250,7 @@ class VideoWriter:
     def _add_video_stream(self) -> VideoStream:
         stream = self._container.add_stream("libx264", rate=self._rate)
         stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
-        stream.options = {"crf": str(VIDEO_QUALITY)}
+        stream.options = {"crf": str(self._quality)}
         codec = stream.codec_context
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709

@@ -1,7 +1,7 @@
 """Off-screen pictures of a face with VTK."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,9 +27,11 @@ _SHINE = {
 }
 _SKIN_SHINE = (0.10, 14.0)
 
+Light = tuple[tuple[float, float, float], tuple[float, float, float], float]
+
 # Direction from the face in the camera's frame, sRGB colour, strength: a key light, a softer one
 # from the other side, one from above behind for the contour, and one from the camera.
-_LIGHTS = (
+STUDIO: tuple[Light, ...] = (
     ((-0.6, 0.7, 1.0), (1.0, 0.97, 0.93), 0.52),
     ((0.9, 0.1, 0.7), (0.92, 0.96, 1.0), 0.30),
     ((0.3, 0.9, -0.9), (1.0, 1.0, 1.0), 0.30),
@@ -51,6 +53,7 @@ class HeadRenderer:
         background: sRGB 0..1.
         colors: [V, 3] sRGB 0..1 in place of the face's own, for error maps and other people's
             looks.
+        lights: direction from the face in the camera's frame, sRGB colour and strength of each.
 
     Raises:
         MissingDependencyError: VTK is not installed.
@@ -65,6 +68,7 @@ class HeadRenderer:
         camera: Camera | None = None,
         background: tuple[float, float, float] = BACKGROUND,
         colors: NDArray[np.floating] | None = None,
+        lights: Sequence[Light] = STUDIO,
     ) -> None:
         vtk = _vtk()
         self._n_vertices = face.n_vertices
@@ -89,7 +93,7 @@ class HeadRenderer:
         self._renderer = vtk.vtkRenderer()
         self._renderer.SetBackground(*background)
         self._renderer.AutomaticLightCreationOff()
-        for direction, color, strength in _LIGHTS:
+        for direction, color, strength in lights:
             light = vtk.vtkLight()
             light.SetLightTypeToCameraLight()
             light.SetPosition(*direction)

@@ -11,22 +11,24 @@ import numpy as np
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import check_input
-from adamesh.media.video import probe, read_frames
+from adamesh.media.video import VideoInfo, probe, read_frames
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import over_joints
-from adamesh.tracking.fit import FaceFit, FaceFitter
+from adamesh.tracking.detector_bias import load_bias
+from adamesh.tracking.fit import UNSEEN, FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
-from adamesh.tracking.response import load_response
+from adamesh.tracking.people import Person, follow_people
 
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
 SHORTEST = 1.0  # s of video with a face
+LARGEST = 1280  # pixels; larger pictures are scaled down to it, which costs no accuracy
 
 Progress = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
 class TrackedVideo:
-    """Motion of the most prominent face of a video, with what it was found from.
+    """Motion of one person in a video, with what it was found from.
 
     Attributes:
         clip: motion at the video's own frame rate; `head_pose` after `neck_pose` is the head's rotation
@@ -50,66 +52,135 @@ class TrackedVideo:
 def track_video(
     path: str | os.PathLike[str],
     *,
+    person: int = 1,
     landmarker: FaceLandmarker | None = None,
     progress: Progress | None = None,
 ) -> TrackedVideo:
-    """Tracks the most prominent face of a video.
+    """Tracks one person in a video.
 
     Args:
         path: any video that PyAV reads.
+        person: 1 is the most prominent one; the others are numbered as in `list_people`.
         landmarker: reuse one over many videos to save its start-up.
         progress: called with frames done and frames in all.
     Raises:
-        InputError: not a readable video, or too little of it shows a face.
+        InputError: not a readable video, no such person, or they are seen for too little of it.
     """
     path = check_input(path, "video")
     info = probe(path)
-    landmarker = landmarker or FaceLandmarker()
-    found = []
-    size = (0, 0)
-
-    def frames():  # type: ignore[no-untyped-def]
-        nonlocal size
-        for frame in read_frames(path, fps=info.fps):
-            size = (frame.shape[1], frame.shape[0])
-            yield frame
-
-    for result in landmarker.track(frames()):
-        found.append(None if result is None else result.landmarks)
-        if progress is not None:
-            progress(len(found), max(info.frames, len(found)))
-    landmarks, seen = _fill_gaps(found, info.fps, path)
+    people, frames = _people(path, info, landmarker or FaceLandmarker(), progress)
+    if person > len(people) > 0:
+        raise InputError(
+            f"'{path}' shows {len(people)} people, there is no person {person}; "
+            "`adamesh track VIDEO --list` lists them"
+        )
+    seen = people[person - 1].landmarks if people else {}
+    landmarks, here = _fill_gaps(seen, frames, info.fps, path)
+    size = (info.width, info.height)
     fit = _fitter().fit(landmarks, size, info.fps)
-    return TrackedVideo(_to_clip(fit, seen, info.fps, path), fit, landmarks, size)
+    return TrackedVideo(_to_clip(fit, here, info.fps, path), fit, landmarks, size)
+
+
+@dataclass(frozen=True)
+class PersonSeen:
+    """One of the people in a video.
+
+    Attributes:
+        person: number to ask for.
+        first, last: seconds of the first and the last frame with this face.
+        seconds: in which it is seen.
+        size: of the face, share of the picture's longer side, the median over frames.
+        place: where it is in the picture, in words, at the median frame.
+    """
+
+    person: int
+    first: float
+    last: float
+    seconds: float
+    size: float
+    place: str
+
+
+def list_people(
+    path: str | os.PathLike[str], *, progress: Progress | None = None
+) -> list[PersonSeen]:
+    """Everybody in a video, the most prominent first.
+
+    Raises:
+        InputError: not a readable video, or no face in it.
+    """
+    path = check_input(path, "video")
+    info = probe(path)
+    people, frames = _people(path, info, FaceLandmarker(), progress)
+    if not people:
+        raise _no_face(frames, path)
+    listed = []
+    for number, person in enumerate(people, start=1):
+        points = np.stack(list(person.landmarks.values()))[..., :2]
+        middle = np.median(points.mean(1), axis=0) / (info.width, info.height)
+        across = np.array(["left", "middle", "right"])[np.searchsorted([1 / 3, 2 / 3], middle[0])]
+        first, last = person.seen
+        listed.append(
+            PersonSeen(
+                person=number,
+                first=first / info.fps,
+                last=(last + 1) / info.fps,
+                seconds=len(person.landmarks) / info.fps,
+                size=float(np.median(np.ptp(points, axis=1).max(1)) / max(info.width, info.height)),
+                place=str(across),
+            )
+        )
+    return listed
+
+
+def _people(
+    path: Path, info: VideoInfo, landmarker: FaceLandmarker, progress: Progress | None
+) -> tuple[list[Person], int]:
+    """Everybody, the most prominent first, in pixels of the video; and the number of frames."""
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(done, max(info.frames, done))
+
+    pictures = read_frames(path, fps=info.fps, max_size=LARGEST)
+    people, frames = follow_people(landmarker, pictures, info.fps, report)
+    scale = np.float32(max(1.0, max(info.width, info.height) / LARGEST))
+    for person in people:
+        person.landmarks = {t: points * scale for t, points in person.landmarks.items()}
+    return people, frames
 
 
 @functools.cache
 def _fitter() -> FaceFitter:
-    return FaceFitter(load_embedded_face(), load_response())
+    return FaceFitter(load_embedded_face(), load_bias())
+
+
+def _no_face(frames: int, path: Path) -> InputError:
+    return InputError(
+        f"no face was found in any of the {frames} frames of '{path}'; "
+        "give a video in which one face is large and looks towards the camera"
+    )
 
 
 def _fill_gaps(
-    found: list[np.ndarray | None], fps: float, path: Path
+    found: dict[int, np.ndarray], frames: int, fps: float, path: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[T, 478, 3] landmarks with gaps interpolated, and [T] bool, True where a face was seen.
+    """[T, 478, 3] landmarks with gaps interpolated, and [T] bool, True where the face was seen.
 
     Frames before the first and after the last face are filled with the nearest one.
     """
-    seen = np.array([landmarks is not None for landmarks in found], dtype=bool)
-    if not seen.any():
-        raise InputError(
-            f"no face was found in any of the {len(found)} frames of '{path}'; "
-            "give a video in which one face is large and looks towards the camera"
-        )
+    if not found:
+        raise _no_face(frames, path)
+    here = np.array(sorted(found))
+    seen = np.isin(np.arange(frames), here)
     if seen.mean() < SMALLEST_SHARE or seen.sum() < SHORTEST * fps:
         raise InputError(
-            f"a face was found in {seen.sum()} of {len(found)} frames of '{path}' "
+            f"the face was found in {seen.sum()} of {frames} frames of '{path}' "
             f"({seen.sum() / fps:.1f} s); at least {SMALLEST_SHARE:.0%} of the frames and "
             f"{SHORTEST:.0f} s are needed: cut the video to where the face is seen"
         )
-    here = np.flatnonzero(seen)
-    known = np.stack([landmarks for landmarks in found if landmarks is not None])
-    times = np.arange(len(found))
+    known = np.stack([found[t] for t in here])
+    times = np.arange(frames)
     after = np.clip(np.searchsorted(here, times), 0, len(here) - 1)
     before = np.clip(np.searchsorted(here, times, side="right") - 1, 0, len(here) - 1)
     span = np.maximum(here[after] - here[before], 1)
@@ -119,10 +190,11 @@ def _fill_gaps(
 
 def _to_clip(fit: FaceFit, seen: np.ndarray, fps: float, path: Path) -> MotionClip:
     joints = over_joints(fit.rotation)
-    # Landmarks of a head turned beyond 45 degrees are guesses; frames filled in are no evidence at all.
+    # Landmarks of a head turned far are guesses; frames filled in are no evidence at all; where landmarks
+    # disagree with every face, a hand or a microphone is in the way.
     turned = np.linalg.norm(fit.rotation[:, :2], axis=1)
-    confidence = np.clip((np.radians(60) - turned) / np.radians(15), 0, 1)
-    confidence *= np.clip(2 - fit.residual / 0.05, 0, 1) * seen
+    confidence = np.clip((np.radians(50) - turned) / np.radians(20), 0, 1)
+    confidence *= np.clip(fit.agreement * 2 - 1, 0, 1) * seen
     return MotionClip(
         space="arkit52",
         fps=fps,
@@ -136,6 +208,7 @@ def _to_clip(fit: FaceFit, seen: np.ndarray, fps: float, path: Path) -> MotionCl
         confidence=confidence.astype(np.float32),
         metadata={
             "source": path.name,
+            "unseen_actions": " ".join(UNSEEN),
             "residual_percent": round(100.0 * float(np.median(fit.residual)), 3),
             "focal_pixels": round(float(fit.focal), 1),
         },

@@ -1,0 +1,1 @@
+"""Accuracy where the truth is known, and speed."""
