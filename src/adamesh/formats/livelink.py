@@ -1,0 +1,140 @@
+"""The CSV of Epic's app Live Link Face: 52 ARKit weights and the rotations of head and eyes, a frame a row.
+
+Rotations are in radians: yaw about +Y, pitch about +X, roll about +Z of our axes, applied in that order. So
+a positive yaw turns to the subject's left, a positive pitch looks down, a positive roll tilts to the
+subject's right. Epic documents no signs; these are what importers that map pitch, yaw and roll straight to a
+right-handed X, Y and Z expect, the Maya importer aronamao/Maya-Live-Link-CSV-Import for one.
+
+Columns are read by name: the app's versions differ in their order.
+"""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from adamesh.errors import InputError
+from adamesh.files import atomic_output
+from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
+from adamesh.formats.containers import read_csv
+from adamesh.formats.names import LIVELINK, LIVELINK_ROTATIONS
+from adamesh.motion.clip import MotionClip
+
+_EULER = "YXZ"  # yaw, pitch, roll, as in the names of the columns
+_TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)")
+
+
+def read_livelink(path: Path, fps: float | None) -> MotionClip:
+    """A recording as a clip; rows are placed by their timecodes, and missing ones are filled in.
+
+    Args:
+        fps: rate of the rows; without it, the timecodes tell.
+    Raises:
+        InputError: a column is missing, a cell is no number, or the rate is not to be told.
+    """
+    header, *rows = read_csv(path)
+    lower = [name.strip().lower() for name in header]
+    missing = [name for name in LIVELINK if name.lower() not in lower]
+    if missing:
+        raise InputError(
+            f"'{path}' lacks {len(missing)} of the 61 columns of Live Link Face: "
+            f"{', '.join(missing[:5])}{' ...' if missing[5:] else ''}"
+        )
+    if not rows:
+        raise InputError(f"'{path}' has no row under its header; record it again")
+    times = [row[lower.index("timecode")] if row else "" for row in rows]
+    place = [lower.index(name.lower()) for name in LIVELINK]
+    values = numbers(path, [[row[i] for i in place] for row in _even(path, rows, len(header))])
+    if fps is None:
+        seconds, fps = _clock(path, times)
+        values = _on_clock(values, seconds, fps)
+    angles = values[:, len(LIVELINK) - len(LIVELINK_ROTATIONS) :].reshape(-1, 3)
+    rotations = Rotation.from_euler(_EULER, angles).as_rotvec().reshape(-1, 3, 3)
+    weights, left_out = named_weights(path, LIVELINK, values)
+    assert set(left_out) == set(LIVELINK_ROTATIONS)
+    return arkit_clip(path, weights, fps, head=rotations[:, 0], eyes=rotations[:, 1:])
+
+
+def write_livelink(clip: MotionClip, path: Path) -> None:
+    """Writes a clip of the space `arkit52`, at the clip's frame rate.
+
+    Raises:
+        InputError: the clip is of another space.
+    """
+    check_arkit(clip, "Live Link Face")
+    head = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
+    eyes = (Rotation.from_rotvec(clip.leye_pose), Rotation.from_rotvec(clip.reye_pose))
+    angles = [rotation.as_euler(_EULER) for rotation in (head, *eyes)]
+    values = np.concatenate([clip.expression, *angles], axis=1)
+    with (
+        atomic_output(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(["Timecode", "BlendShapeCount", *LIVELINK])
+        for frame, row in enumerate(values):
+            shown = (f"{value:.9f}" for value in row)
+            rows.writerow([timecode(frame, clip.fps), len(LIVELINK), *shown])
+
+
+def timecode(frame: int, fps: float) -> str:
+    """HH:MM:SS:FF.sub of a frame, counted without drops: 23.976 counts 24 frames a second."""
+    whole = round(fps)
+    seconds, frames = divmod(frame, whole)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours:02d}:{minutes:02d}:{seconds % 60:02d}:{frames:02d}.000"
+
+
+def _even(path: Path, rows: list[list[str]], width: int) -> list[list[str]]:
+    for number, row in enumerate(rows, start=2):
+        if len(row) != width:
+            raise InputError(f"row {number} of '{path}' has {len(row)} cells, its header {width}")
+    return rows
+
+
+def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float]:
+    """Seconds of every row, and the rows in a second.
+
+    Raises:
+        InputError: a cell is no timecode, or the recording holds no whole second.
+    """
+    whole, part = [], []
+    for number, cell in enumerate(timecodes, start=2):
+        match = _TIMECODE.fullmatch(cell.strip())
+        if match is None:
+            raise InputError(
+                f"row {number} of '{path}' has the timecode '{cell}', expected HH:MM:SS:FF.sub; "
+                "give the frame rate with --fps to do without timecodes"
+            )
+        hours, minutes, seconds = (int(x) for x in match.groups()[:3])
+        whole.append(hours * 3600 + minutes * 60 + seconds)
+        part.append(float(match[4]))
+    inner = [
+        count
+        for second, count in Counter(whole).items()
+        if second != whole[-1] and (second != whole[0] or part[0] < 1)
+    ]
+    if not inner:
+        raise InputError(
+            f"'{path}' is too short to tell its frame rate; give it with --fps, e.g. 60, "
+            "which is the default of Live Link Face"
+        )
+    fps = float(np.median(inner))
+    # Timecode may count at another rate than the rows have; its frames start again every second.
+    base = np.floor(max(part)) + 1
+    return np.array(whole) + np.array(part) / base, fps
+
+
+def _on_clock(
+    values: NDArray[np.float64], seconds: NDArray[np.float64], fps: float
+) -> NDArray[np.float64]:
+    """Rows at even times; where the app left one out, it is filled in from its neighbours."""
+    if (np.diff(seconds) <= 0).any():
+        return values  # past midnight, or a clock that was set: the rows alone tell the time
+    wanted = np.arange(round((seconds[-1] - seconds[0]) * fps) + 1) / fps + seconds[0]
+    columns = [np.interp(wanted, seconds, column) for column in values.T]
+    return np.stack(columns, axis=1)
