@@ -32,7 +32,17 @@ FORBIDDEN = {
     *(("nn", domain) for domain in ("motion", "faces", "audio", "media")),
 }
 # Seconds to import, and not needed for --help.
-HEAVY = {"torch", "av", "onnxruntime", "pyvista", "vtkmodules", "scipy", "soxr", "pygltflib", "h5py"}
+HEAVY = {
+    "torch",
+    "av",
+    "onnxruntime",
+    "pyvista",
+    "vtkmodules",
+    "scipy",
+    "soxr",
+    "pygltflib",
+    "h5py",
+}
 
 
 def imported(path: Path) -> set[str]:

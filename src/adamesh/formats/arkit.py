@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError
+from adamesh.formats.containers import listed
 from adamesh.formats.names import arkit_columns
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import look_to_eye_rotation
@@ -56,7 +57,7 @@ def named_weights(
     columns = arkit_columns(names)
     if not columns:
         raise InputError(
-            f"'{path}' has none of the 52 ARKit names (jawOpen ...), it has {', '.join(names[:3])} ..."
+            f"'{path}' has none of the 52 ARKit names (jawOpen ...), it has {listed(names)}"
         )
     here = values[:, list(columns)]
     if not np.isfinite(here).all():

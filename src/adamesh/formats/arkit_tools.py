@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
 from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
-from adamesh.formats.containers import read_csv, read_json
+from adamesh.formats.containers import listed, read_csv, read_json
 from adamesh.formats.names import AUDIO2FACE, LAM, MEDIAPIPE, SAID
 from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip
@@ -245,9 +245,7 @@ def _object(path: Path, value: Any) -> dict[str, Any]:
 def _list(path: Path, top: Mapping[str, Any], key: str) -> list[Any]:
     value = top.get(key)
     if not isinstance(value, list) or not value:
-        raise InputError(
-            f"'{path}' needs a list under '{key}'; it has {', '.join(top) or 'no keys'}"
-        )
+        raise InputError(f"'{path}' needs a list under '{key}'; it has {listed(top) or 'no keys'}")
     return value
 
 
@@ -271,7 +269,7 @@ def _rate(path: Path, value: Any) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float):
-        raise InputError(f"the frame rate in '{path}' must be a number, got '{value}'")
+        raise InputError(f"the frame rate in '{path}' must be a number, got {type(value).__name__}")
     return float(value)
 
 

@@ -5,6 +5,7 @@ The files are strangers': none of their pickles is executed, and nothing larger 
 
 import contextlib
 import csv
+import itertools
 import json
 import os
 import pickle
@@ -15,7 +16,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,10 @@ Array = NDArray[Any]
 
 LARGEST = 2**30  # bytes; an hour of whole-body motion at 60 fps is a third of that
 LARGEST_TEXT = 2**28
+MOST_NAMES = 8  # of a file's, in a message
+LONGEST_NAME = 40
 LARGEST_PICKLE = 2**22  # of a .pt file: names and shapes; the numbers lie beside it
+_NUMBERS = "fiu"  # kinds of dtype
 _PICKLE = b"\x80"  # its first byte
 BARE = ""  # name of an array that lies in its file without one
 
@@ -86,9 +90,16 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
         with _one_line(path, f"a {suffix} file"):
             arrays = _READERS[suffix](path, wanted)
     for name, array in arrays.items():
-        if array is not None and array.dtype.kind not in "fiu":
+        if array is not None and array.dtype.kind not in _NUMBERS:
             raise InputError(f"'{name}' of '{path}' must be an array of numbers, got {array.dtype}")
     return arrays
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names out of a stranger's file for a message of one line: the first few, without control codes."""
+    shown = list(itertools.islice(names, MOST_NAMES + 1))
+    words = [re.sub(r"[^\x20-\x7e]", "?", name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
+    return ", ".join(word for word in words if word) + (" ..." if len(shown) > MOST_NAMES else "")
 
 
 def read_json(path: Path) -> Any:
@@ -109,7 +120,10 @@ def read_csv(path: Path) -> list[list[str]]:
     """
     with _one_line(path, "CSV"):
         rows = csv.reader(_text(path).splitlines())
-        return [row for row in rows if any(cell.strip() for cell in row)]
+        table = [row for row in rows if any(cell.strip() for cell in row)]
+    if not table:
+        raise InputError(f"'{path}' has no rows; record or download it again")
+    return table
 
 
 def contents(path: Path) -> set[str]:
@@ -124,8 +138,7 @@ def contents(path: Path) -> set[str]:
         # A list has no keys; the tools that write one write a list of frames.
         return {key.lower() for key in top} if isinstance(top, dict) else {"frames"}
     if suffix == ".csv" and not path.is_dir():
-        rows = read_csv(path)
-        return {name.strip().lower() for name in rows[0]} if rows else set()
+        return {name.strip().lower() for name in read_csv(path)[0]}
     return {name.lower() for name in read_arrays(path, ())}
 
 
@@ -241,8 +254,9 @@ def _check_pickle(path: Path) -> None:
         for code, argument, _ in pickletools.genops(archive.read(info)):
             known = code.name == "GLOBAL" and _TENSOR_PARTS.fullmatch(str(argument))
             if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not known:
+                found = listed([str(argument or "objects")])
                 raise InputError(
-                    f"'{path}' holds {argument or 'objects'}, and only tensors are opened; save "
+                    f"'{path}' holds {found}, and only tensors are opened; save "
                     "them again: torch.save({name: torch.as_tensor(array), ...}, 'x.pt')"
                 )
 
@@ -290,6 +304,8 @@ def _read_hdf5(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
             dataset = file[name] if isinstance(link, h5py.HardLink) else None
             if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
                 raise InputError(f"'{name}' of '{path}' must be an array in the file itself")
+            if dataset.dtype.kind not in _NUMBERS:
+                raise InputError(f"'{name}' of '{path}' must be an array of numbers")
             _check_size(path, dataset.size * dataset.dtype.itemsize)
             arrays[name] = dataset[()]
     return arrays

@@ -20,6 +20,7 @@ from adamesh.errors import InputError
 from adamesh.formats.containers import (
     BARE,
     Array,
+    listed,
     read_arrays,
     write_arrays,
     write_frames,
@@ -383,7 +384,7 @@ def _rows(layout: Layout, arrays: dict[str, Array | None], part: Part, path: Pat
     """
     array = arrays.get(part.key)
     if array is None:
-        found = ", ".join(name for name in sorted(arrays) if name) or "an array without a name"
+        found = listed(sorted(arrays)) or "an array without a name"
         wanted = f"'{part.key}'" if part.key else "an array without a name"
         raise InputError(f"'{path}' has no {wanted}, which {layout.tool} writes; it has {found}")
     shape = list(array.shape)

@@ -10,7 +10,6 @@ Columns are read by name: the app's versions differ in their order.
 
 import csv
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
 from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
-from adamesh.formats.containers import read_csv
+from adamesh.formats.containers import listed, read_csv
 from adamesh.formats.names import LIVELINK, LIVELINK_ROTATIONS
 from adamesh.motion.clip import MotionClip
 
@@ -41,8 +40,7 @@ def read_livelink(path: Path, fps: float | None) -> MotionClip:
     missing = [name for name in LIVELINK if name.lower() not in lower]
     if missing:
         raise InputError(
-            f"'{path}' lacks {len(missing)} of the 61 columns of Live Link Face: "
-            f"{', '.join(missing[:5])}{' ...' if missing[5:] else ''}"
+            f"'{path}' lacks {len(missing)} of the 61 columns of Live Link Face: {listed(missing)}"
         )
     if not rows:
         raise InputError(f"'{path}' has no row under its header; record it again")
@@ -97,7 +95,7 @@ def _even(path: Path, rows: list[list[str]], width: int) -> list[list[str]]:
 
 
 def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float]:
-    """Seconds of every row, and the rows in a second.
+    """Seconds of every row, and the rows in a second; rows that the app left out do not matter.
 
     Raises:
         InputError: a cell is no timecode, or the recording holds no whole second.
@@ -107,26 +105,23 @@ def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float
         match = _TIMECODE.fullmatch(cell.strip())
         if match is None:
             raise InputError(
-                f"row {number} of '{path}' has the timecode '{cell}', expected HH:MM:SS:FF.sub; "
+                f"row {number} of '{path}' has the timecode '{listed([cell])}', expected HH:MM:SS:FF.sub; "
                 "give the frame rate with --fps to do without timecodes"
             )
         hours, minutes, seconds = (int(x) for x in match.groups()[:3])
         whole.append(hours * 3600 + minutes * 60 + seconds)
         part.append(float(match[4]))
-    inner = [
-        count
-        for second, count in Counter(whole).items()
-        if second != whole[-1] and (second != whole[0] or part[0] < 1)
-    ]
-    if not inner:
+    if len(set(whole)) < (2 if part[0] < 1 else 3):
         raise InputError(
             f"'{path}' is too short to tell its frame rate; give it with --fps, e.g. 60, "
             "which is the default of Live Link Face"
         )
-    fps = float(np.median(inner))
-    # Timecode may count at another rate than the rows have; its frames start again every second.
-    base = np.floor(max(part)) + 1
-    return np.array(whole) + np.array(part) / base, fps
+    # Frames of a timecode start again every second. It may count at another rate than the rows have.
+    seconds = np.array(whole) + np.array(part) / (np.floor(max(part)) + 1)
+    step = float(np.median(np.diff(seconds)))
+    if step <= 0:
+        raise InputError(f"the timecodes of '{path}' stand still; give the frame rate with --fps")
+    return seconds, float(round(1 / step))
 
 
 def _on_clock(

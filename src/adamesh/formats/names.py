@@ -47,6 +47,8 @@ def arkit_columns(names: Sequence[str]) -> dict[int, int]:
         if column is None:
             continue
         if column in columns.values():
-            raise InputError(f"the name '{name}' is given twice; each ARKit action has one column")
+            raise InputError(
+                f"'{ARKIT52[column]}' is there twice; each ARKit action has one column"
+            )
         columns[place] = column
     return columns

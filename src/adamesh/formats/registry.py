@@ -10,7 +10,7 @@ from pathlib import Path
 from adamesh.errors import InputError
 from adamesh.files import check_output
 from adamesh.formats import arkit_tools, flame_tools, livelink
-from adamesh.formats.containers import contents
+from adamesh.formats.containers import contents, listed
 from adamesh.formats.flame_tools import Layout
 from adamesh.motion.clip import MotionClip
 
@@ -254,8 +254,8 @@ def detect(path: str | os.PathLike[str]) -> str:
         raise InputError(
             f"'{path}' could be of {' or '.join(candidates)}; say which with --as {candidates[0]}"
         )
-    found = ", ".join(sorted(named)[:8])
-    raise InputError(f"'{path}' is no track of a known tool: it has {found or 'nothing named'}")
+    found = listed(sorted(named)) or "nothing named"
+    raise InputError(f"'{path}' is no track of a known tool: it has {found}")
 
 
 def read_track(
