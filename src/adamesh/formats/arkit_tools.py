@@ -153,8 +153,7 @@ def read_mediapipe(path: Path, fps: float | None) -> MotionClip:
             f"'{path}' has no frame with blendshapes; switch them on in the landmarker"
         )
     weights, _ = named_weights(path, names, numbers(path, rows))
-    # The nearest frame with a face, for every frame.
-    nearest = np.abs(np.arange(len(frames))[:, None] - np.array(seen)).argmin(axis=1)
+    nearest = _nearest(np.array(seen), len(frames))
     known = [matrix for matrix in matrices if matrix is not None]
     if known and len(known) < len(matrices):
         raise InputError(f"'{path}' has face transforms in some frames only; write all or none")
@@ -202,6 +201,14 @@ def write_mediapipe(clip: MotionClip, path: Path) -> None:
         for row, matrix in zip(np.hstack([neutral, known]).tolist(), matrices, strict=True)
     ]
     _write_json(frames, path)
+
+
+def _nearest(seen: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
+    """[frames] for every frame, the place in `seen` (ascending) of the frame that is nearest to it."""
+    times = np.arange(frames)
+    after = np.searchsorted(seen, times).clip(max=len(seen) - 1)
+    before = (after - 1).clip(min=0)
+    return np.where(np.abs(seen[after] - times) < np.abs(seen[before] - times), after, before)
 
 
 def _categories(path: Path, face: Any) -> dict[str, object]:

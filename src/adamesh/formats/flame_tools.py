@@ -284,9 +284,8 @@ def read_flame(layout: Layout, path: Path, fps: float | None) -> MotionClip:
         return rows
 
     jaw = part(layout.jaw)
-    present = [base.key for base, _ in layout.added if base.key in arrays]
-    if present:
-        # All or none: one of the two would be an offset, the other a sum.
+    if any(base.key in arrays for base, _ in layout.added):
+        # Both or none: else one of the two would be an offset, the other a sum.
         offsets = {place: part(base) for base, place in layout.added}
         expression = expression + offsets[layout.expression]
         jaw = jaw + offsets[layout.jaw]
@@ -299,7 +298,7 @@ def read_flame(layout: Layout, path: Path, fps: float | None) -> MotionClip:
     for turn, _ in layout.head:
         total = total * Rotation.from_rotvec(part(turn))
     stated = arrays.get(layout.rate_key) if layout.rate_key is not None else None
-    own = None if stated is None else float(stated.ravel()[0])
+    own = None if stated is None or not stated.size else float(stated.ravel()[0])
     return MotionClip(
         space=layout.space,
         fps=frame_rate(path, layout.tool, own=own, usual=layout.fps, given=fps),
@@ -396,7 +395,17 @@ def _rows(layout: Layout, arrays: dict[str, Array | None], part: Part, path: Pat
         raise InputError(
             f"'{part.key}' of '{path}' has shape {shape}, {layout.tool} writes {wanted}{part.width}]"
         )
-    return array[:, part.columns].astype(np.float32)
+    if len(array) == 0:
+        raise InputError(f"'{part.key}' of '{path}' has no frames; track the video again")
+    return _finite(array[:, part.columns], part, path)
+
+
+def _finite(array: Array, part: Part, path: Path) -> Float:
+    with np.errstate(over="ignore"):
+        floats = array.astype(np.float32)
+    if not np.isfinite(floats).all():
+        raise InputError(f"'{part.key}' of '{path}' has a value that is not finite")
+    return floats
 
 
 def _identity(layout: Layout, arrays: dict[str, Array | None], path: Path) -> Float | None:
@@ -414,4 +423,5 @@ def _identity(layout: Layout, arrays: dict[str, Array | None], path: Path) -> Fl
             f"'{layout.betas.key}' of '{path}' has shape {list(given.shape)}, "
             f"{layout.tool} writes [{layout.betas.width}] or a row a frame"
         )
-    return given.reshape(-1, layout.betas.width).mean(axis=0).astype(np.float32)
+    rows = _finite(given.reshape(-1, layout.betas.width), layout.betas, path)
+    return rows.mean(axis=0, dtype=np.float64).astype(np.float32) if len(rows) else None

@@ -24,7 +24,7 @@ from adamesh.formats.names import LIVELINK, LIVELINK_ROTATIONS
 from adamesh.motion.clip import MotionClip
 
 _EULER = "YXZ"  # yaw, pitch, roll, as in the names of the columns
-_TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)")
+_TIMECODE = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})[:;]([0-9]{1,3}(?:\.[0-9]{1,9})?)")
 
 
 def read_livelink(path: Path, fps: float | None) -> MotionClip:
@@ -49,7 +49,7 @@ def read_livelink(path: Path, fps: float | None) -> MotionClip:
     values = numbers(path, [[row[i] for i in place] for row in _even(path, rows, len(header))])
     if fps is None:
         seconds, fps = _clock(path, times)
-        values = _on_clock(values, seconds, fps)
+        values = _on_clock(path, values, seconds, fps)
     angles = values[:, len(LIVELINK) - len(LIVELINK_ROTATIONS) :].reshape(-1, 3)
     rotations = Rotation.from_euler(_EULER, angles).as_rotvec().reshape(-1, 3, 3)
     weights, left_out = named_weights(path, LIVELINK, values)
@@ -125,11 +125,21 @@ def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float
 
 
 def _on_clock(
-    values: NDArray[np.float64], seconds: NDArray[np.float64], fps: float
+    path: Path, values: NDArray[np.float64], seconds: NDArray[np.float64], fps: float
 ) -> NDArray[np.float64]:
-    """Rows at even times; where the app left one out, it is filled in from its neighbours."""
+    """Rows at even times; where the app left one out, it is filled in from its neighbours.
+
+    Raises:
+        InputError: most rows are missing.
+    """
     if (np.diff(seconds) <= 0).any():
         return values  # past midnight, or a clock that was set: the rows alone tell the time
-    wanted = np.arange(round((seconds[-1] - seconds[0]) * fps) + 1) / fps + seconds[0]
+    frames = round((seconds[-1] - seconds[0]) * fps) + 1
+    if frames > 2 * len(values):
+        raise InputError(
+            f"'{path}' has {len(values)} rows for the {frames} frames of its timecodes; "
+            "cut it where it stops, or give --fps to take its rows one after another"
+        )
+    wanted = np.arange(frames) / fps + seconds[0]
     columns = [np.interp(wanted, seconds, column) for column in values.T]
     return np.stack(columns, axis=1)
