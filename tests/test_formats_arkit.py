@@ -98,10 +98,11 @@ class TestLiveLink:
         path = livelink_file(tmp_path / "a.csv")
         lines = path.read_text().splitlines()
         (tmp_path / "b.csv").write_text("\n".join([lines[0].replace("headyaw", "yaw"), *lines[1:]]))
-        with pytest.raises(
-            InputError, match="lacks 1 of the 61 columns of Live Link Face: HeadYaw"
-        ):
+        with pytest.raises(InputError, match="lacks columns of Live Link Face: HeadYaw"):
             read_track(tmp_path / "b.csv")
+        (tmp_path / "d.csv").write_text("\n".join([lines[0][8:], *(x[18:] for x in lines[1:])]))
+        with pytest.raises(InputError, match="lacks columns of Live Link Face: Timecode"):
+            read_track(tmp_path / "d.csv", format="livelink-csv")
         (tmp_path / "c.csv").write_text("\n".join([*lines[:3], lines[3] + ",1"]))
         with pytest.raises(InputError, match=r"row 4 of .* has 64 cells, its header 63"):
             read_track(tmp_path / "c.csv")

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from track_files import (
     weights,
 )
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, MissingDependencyError
 from adamesh.formats import FORMATS, read_track, write_track
+from adamesh.formats.names import LIVELINK
 from adamesh.motion.clip import MotionClip
 
 DOCS = Path(__file__).parents[1] / "docs" / "formats.md"
@@ -65,6 +67,30 @@ class TestRegistry:
         (tmp_path / "take").mkdir()
         with pytest.raises(InputError, match="exists already; give a new name"):
             write_track(clip, tmp_path / "take", "emoca", force=True)
+
+    def test_hdf5_asks_for_its_package(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "h5py", None)
+        clip = MotionClip("flame50", 25, np.zeros((3, 50)))
+        with pytest.raises(MissingDependencyError, match=r'pip install "adamesh\[formats\]"'):
+            write_track(clip, tmp_path / "a.hdf5", "inferno")
+        assert not list(tmp_path.iterdir())
+
+    def test_rates_of_no_track(self, tmp_path):
+        """A clip of a millionth of a frame a second would be resampled into all memory."""
+        content = {"facsNames": ["jawOpen"], "weightMat": [[0.5]], "exportFps": 1e-6}
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=r"must lie in 1\.\.1000, got 1e-06"):
+            read_track(tmp_path / "a.json")
+
+    def test_a_clock_that_jumps(self, tmp_path):
+        """Timecodes hours apart would be filled in with frames that nobody recorded."""
+        times = [f"00:00:{i // 60:02d}:{i % 60:02d}.000" for i in range(90)]
+        rows = [time + ",61" + ",0" * 61 for time in (*times, "23:00:00:00.000")]
+        header = ",".join(["Timecode", "BlendShapeCount", *LIVELINK])
+        (tmp_path / "a.csv").write_text("\n".join([header, *rows]))
+        with pytest.raises(InputError, match="has 91 rows for the 4968001 frames of its timecodes"):
+            read_track(tmp_path / "a.csv")
+        assert read_track(tmp_path / "a.csv", fps=60).frames == 91
 
     def test_files_of_nobody(self, tmp_path):
         np.savez(tmp_path / "a.npz", colour=np.ones(3))
@@ -150,6 +176,10 @@ def hostile(folder: Path, mark: Path) -> dict[str, Path]:
     new("lam-json", "null.json").write_text('{"names": ["jawOpen"], "frames": [null]}')
     new("livelink-csv", "nul.csv").write_text("Timecode,\0\n1,2\n")
     new("livelink-csv", "none.csv").write_text("\n\n")
+    row = ",".join(["0"] * 61)
+    names = ",".join(["Timecode", "BlendShapeCount", *LIVELINK])
+    new("livelink-csv", "short.csv").write_text(f"{names}\n1\n")
+    new("livelink-csv", "nan.csv").write_text(f"{names}\n00:00:00:00.0,61,{row[:-1]}nan\n")
     new("said-csv", "word.csv").write_text("jawOpen\nwide\n")
     new("said-csv", "header.csv").write_text("jawOpen\n")
     new("said-csv", "field.csv").write_text("jawOpen\n" + "1" * 200_000 + "\n")

@@ -24,7 +24,7 @@ def numbers(path: Path, rows: Sequence[Sequence[object]]) -> Float:
     """[T, N] numbers of a table.
 
     Raises:
-        InputError: a cell is no number, or the rows differ in length.
+        InputError: a cell is no finite number, or the rows differ in length.
     """
     try:
         values = np.array(rows, dtype=np.float64)
@@ -34,19 +34,19 @@ def numbers(path: Path, rows: Sequence[Sequence[object]]) -> Float:
         ) from error
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"'{path}' must hold rows of numbers, got shape {list(values.shape)}")
+    if not np.isfinite(values).all():
+        raise InputError(f"'{path}' has a number that is not finite")
     return values
 
 
-def named_weights(
-    path: Path, names: Sequence[str], values: Float
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def named_weights(path: Path, names: Sequence[str], values: Float) -> NDArray[np.float32]:
     """Columns of any order as arkit52; actions that are not there rest at zero.
 
     Args:
-        names: name of each column.
+        names: name of each column; those that are not ARKit's are left out.
         values: [T, N].
     Returns:
-        [T, 52] weights 0..1, and the names that are not ARKit's.
+        [T, 52] weights 0..1.
     Raises:
         InputError: none of the names is ARKit's, or values are no weights.
     """
@@ -60,8 +60,6 @@ def named_weights(
             f"'{path}' has none of the 52 ARKit names (jawOpen ...), it has {listed(names)}"
         )
     here = values[:, list(columns)]
-    if not np.isfinite(here).all():
-        raise InputError(f"'{path}' has a weight that is not finite")
     if here.min() < FURTHEST[0] or here.max() > FURTHEST[1]:
         raise InputError(
             f"weights of '{path}' must lie in 0..1, got {here.min():.3g}..{here.max():.3g}; "
@@ -69,7 +67,7 @@ def named_weights(
         )
     weights = np.zeros((len(values), len(ARKIT52)), np.float32)
     weights[:, list(columns.values())] = np.clip(here, 0, 1)
-    return weights, tuple(name for place, name in enumerate(names) if place not in columns)
+    return weights
 
 
 def arkit_clip(

@@ -37,7 +37,7 @@ def read_said(path: Path, fps: float | None) -> MotionClip:
         InputError: no frame rate is given, or the file is not such a table.
     """
     header, *rows = read_csv(path)
-    weights, _ = named_weights(path, header, numbers(path, rows))
+    weights = named_weights(path, header, numbers(path, rows))
     return arkit_clip(path, weights, frame_rate(path, "SAiD", usual=None, given=fps))
 
 
@@ -68,7 +68,7 @@ def read_lam(path: Path, fps: float | None) -> MotionClip:
     names = _names(path, top, "names")
     frames = [_object(path, frame) for frame in _list(path, top, "frames")]
     values = numbers(path, [_list(path, frame, "weights") for frame in frames])
-    weights, _ = named_weights(path, names, values)
+    weights = named_weights(path, names, values)
     own = _rate(path, _object(path, top.get("metadata", {})).get("fps"))
     return arkit_clip(
         path, weights, frame_rate(path, "LAM Audio2Expression", own=own, usual=None, given=fps)
@@ -99,7 +99,7 @@ def read_audio2face(path: Path, fps: float | None) -> MotionClip:
     """
     top = _object(path, read_json(path))
     names = _names(path, top, "facsNames")
-    weights, _ = named_weights(path, names, numbers(path, _list(path, top, "weightMat")))
+    weights = named_weights(path, names, numbers(path, _list(path, top, "weightMat")))
     own = _rate(path, top.get("exportFps"))
     return arkit_clip(path, weights, frame_rate(path, "Audio2Face", own=own, usual=None, given=fps))
 
@@ -152,7 +152,7 @@ def read_mediapipe(path: Path, fps: float | None) -> MotionClip:
         raise InputError(
             f"'{path}' has no frame with blendshapes; switch them on in the landmarker"
         )
-    weights, _ = named_weights(path, names, numbers(path, rows))
+    weights = named_weights(path, names, numbers(path, rows))
     nearest = _nearest(np.array(seen), len(frames))
     known = [matrix for matrix in matrices if matrix is not None]
     if known and len(known) < len(matrices):

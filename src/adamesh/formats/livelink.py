@@ -21,6 +21,7 @@ from adamesh.files import atomic_output
 from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
 from adamesh.formats.containers import listed, read_csv
 from adamesh.formats.names import LIVELINK, LIVELINK_ROTATIONS
+from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip
 
 _EULER = "YXZ"  # yaw, pitch, roll, as in the names of the columns
@@ -37,23 +38,23 @@ def read_livelink(path: Path, fps: float | None) -> MotionClip:
     """
     header, *rows = read_csv(path)
     lower = [name.strip().lower() for name in header]
-    missing = [name for name in LIVELINK if name.lower() not in lower]
+    wanted = LIVELINK if fps is not None else ("Timecode", *LIVELINK)
+    missing = [name for name in wanted if name.lower() not in lower]
     if missing:
-        raise InputError(
-            f"'{path}' lacks {len(missing)} of the 61 columns of Live Link Face: {listed(missing)}"
-        )
-    if not rows:
-        raise InputError(f"'{path}' has no row under its header; record it again")
-    times = [row[lower.index("timecode")] if row else "" for row in rows]
+        raise InputError(f"'{path}' lacks columns of Live Link Face: {listed(missing)}")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(
+                f"row {number} of '{path}' has {len(row)} cells, its header {len(header)}"
+            )
     place = [lower.index(name.lower()) for name in LIVELINK]
-    values = numbers(path, [[row[i] for i in place] for row in _even(path, rows, len(header))])
+    values = numbers(path, [[row[i] for i in place] for row in rows])
     if fps is None:
-        seconds, fps = _clock(path, times)
+        seconds, fps = _clock(path, [row[lower.index("timecode")] for row in rows])
         values = _on_clock(path, values, seconds, fps)
     angles = values[:, len(LIVELINK) - len(LIVELINK_ROTATIONS) :].reshape(-1, 3)
     rotations = Rotation.from_euler(_EULER, angles).as_rotvec().reshape(-1, 3, 3)
-    weights, left_out = named_weights(path, LIVELINK, values)
-    assert set(left_out) == set(LIVELINK_ROTATIONS)
+    weights = named_weights(path, LIVELINK, values)
     return arkit_clip(path, weights, fps, head=rotations[:, 0], eyes=rotations[:, 1:])
 
 
@@ -87,13 +88,6 @@ def timecode(frame: int, fps: float) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds % 60:02d}:{frames:02d}.000"
 
 
-def _even(path: Path, rows: list[list[str]], width: int) -> list[list[str]]:
-    for number, row in enumerate(rows, start=2):
-        if len(row) != width:
-            raise InputError(f"row {number} of '{path}' has {len(row)} cells, its header {width}")
-    return rows
-
-
 def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float]:
     """Seconds of every row, and the rows in a second; rows that the app left out do not matter.
 
@@ -121,7 +115,7 @@ def _clock(path: Path, timecodes: list[str]) -> tuple[NDArray[np.float64], float
     step = float(np.median(np.diff(seconds)))
     if step <= 0:
         raise InputError(f"the timecodes of '{path}' stand still; give the frame rate with --fps")
-    return seconds, float(round(1 / step))
+    return seconds, frame_rate(path, "Live Link Face", own=round(1 / step), usual=None, given=None)
 
 
 def _on_clock(
