@@ -14,7 +14,7 @@ PACKAGE = Path(adamesh.__file__).parent
 LAYERS = (
     {"errors", "rates", "files"},
     {"motion", "faces", "audio", "media", "nn"},
-    {"models", "metrics", "tracking", "render"},
+    {"models", "metrics", "tracking", "render", "formats"},
     {"checkpoints"},
     {"features"},
     {"data"},
@@ -32,7 +32,17 @@ FORBIDDEN = {
     *(("nn", domain) for domain in ("motion", "faces", "audio", "media")),
 }
 # Seconds to import, and not needed for --help.
-HEAVY = {"torch", "av", "onnxruntime", "pyvista", "vtkmodules", "scipy", "soxr", "pygltflib"}
+HEAVY = {
+    "torch",
+    "av",
+    "onnxruntime",
+    "pyvista",
+    "vtkmodules",
+    "scipy",
+    "soxr",
+    "pygltflib",
+    "h5py",
+}
 
 
 def imported(path: Path) -> set[str]:

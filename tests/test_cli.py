@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from scipy.io import savemat
 from typer.core import TyperCommand
 from typer.main import get_command
 
@@ -22,6 +23,7 @@ from adamesh.checkpoints.networks import KINDS, load_network, shipped
 from adamesh.cli import main
 from adamesh.cli.app import app
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.formats import FORMATS
 from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
 from adamesh.motion.blinks import BlinkStatistics
@@ -129,6 +131,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"text.{suffix}").write_text("[this is no such thing\n")
     (folder / "folder").mkdir()
     MotionClip("arkit52", 25, np.zeros((5, 52), np.float32)).save(folder / "clip.npz")
+    MotionClip("flame50", 25, np.zeros((25, 50), np.float32)).save(folder / "flame.npz")
+    widths = {"shape": 100, "exp": 50, "pose": 6, "cam": 3}
+    savemat(folder / "codes.mat", {name: np.zeros((5, width)) for name, width in widths.items()})
     (folder / "cut.npz").write_bytes((folder / "clip.npz").read_bytes()[:200])
     style_of("0123456789abcdef").save(folder / "foreign.style")
     save_file({"weight": torch.zeros(2)}, folder / "weights.style")
@@ -203,6 +208,25 @@ adapt I/folder -o O/new.style: folder' is a folder
 adapt I/plain.mp4 -o O/taken.style: taken.style' is a folder
 adapt I/plain.mp4 -o O/there.style: use --force
 adapt I/plain.mp4 -o I/plain.mp4 --force: plain.mp4' must end in .style
+adapt I/clip.npz -o O/new.style: clip.npz' is a track and has no sound; give that with --audio
+adapt I/plain.mp4 --fps 25 -o O/new.style: plain.mp4' is a track and has no sound
+adapt I/clip.npz --audio I/missing.wav -o O/new.style: missing.wav' does not exist
+adapt I/clip.npz --audio I/mute.mp4 -o O/new.style: mute.mp4' has no audio track
+adapt I/clip.npz --audio I/speech.wav -o O/new.style: lasts 0.20 s at 25 fps, its sound
+adapt I/flame.npz --audio I/speech.wav -o O/new.style: adamesh face import FLAME_FILE
+adapt I/codes.mat --audio I/speech.wav -o O/new.style: could be of deca or spectre
+adapt I/text.npz --audio I/speech.wav -o O/new.style: text.npz' cannot be read as a .npz file
+track --import I/codes.mat -o O/new.npz: could be of deca or spectre; say which with --as deca
+track --import I/codes.mat --as deca -o O/new.npz: has no frame rate; give it with --fps, e.g. 25
+track --import I/codes.mat --as vhap -o O/new.npz: is no file of VHAP: it must end in .npz
+track --import I/codes.mat --as maya -o O/new.npz: unknown format 'maya'; known: adamesh,
+track --import I/missing.mat -o O/new.npz: missing.mat' does not exist
+track --import I/plain.mp4 -o O/new.npz: no tool's track ends in '.mp4'
+track --import I/empty.npz -o O/new.npz: empty.npz' is empty
+track --import I/codes.mat -o O/there.npz: use --force
+track I/plain.mp4 --import I/codes.mat -o O/new.npz: leave out VIDEO and --overlay
+track I/plain.mp4 --as deca -o O/new.npz: give a VIDEO alone, or --import FILE
+track -o O/new.npz: give a VIDEO alone, or --import FILE
 track I/noise.mp4 -o O/new.npz: face was found in
 track I/speech.wav -o O/new.npz: has no pictures
 track I/empty.mp4 -o O/new.npz: empty.mp4' is empty
@@ -222,6 +246,12 @@ export I/clip.npz -o O/there.glb: use --force
 export I/clip.npz -o O/new.glb --audio I/missing.wav: missing.wav' does not exist
 export I/clip.npz -o O/new.glb --audio I/mute.mp4: has no audio track
 export I/clip.npz -o O/side.glb --audio I/speech.wav: side.wav' exists already
+export I/clip.npz --format deca -o O/new.mat: retarget it to a FLAME head first
+export I/flame.npz --format a2f-json -o O/new.json: retarget it to arkit52 first
+export I/clip.npz --format fbx -o O/new.fbx: unknown format 'fbx'; known: adamesh,
+export I/clip.npz --format said-csv -o O/new.npz: must end in .csv for said-csv
+export I/clip.npz --format adamesh -o O/there.npz: use --force
+export I/clip.npz --format a2f-json -o O/new.json --audio I/speech.wav: leave out --audio
 demo -o I/speech.wav: speech.wav' is a file; give the path of a folder
 prepare I/folder --tracks O/tracks: folder' has no video.csv
 prepare I/missing --tracks O/tracks: missing' has no video.csv
@@ -333,6 +363,24 @@ class TestExport:
         sound = inputs / "speech.wav"
         adamesh("export", inputs / "clip.npz", "-o", out / "new.glb", "--audio", sound)
         assert (out / "new.wav").read_bytes() == sound.read_bytes()
+
+
+class TestOtherTools:
+    def test_in_and_out(self, adamesh, inputs: Path, out: Path) -> None:
+        clip, smirk, back = out / "clip.npz", out / "smirk.pt", out / "back.npz"
+        options = ("--as", "deca", "--fps", "25", "-o")
+        said = adamesh("track", "--import", inputs / "codes.mat", *options, clip)
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith(f"{clip}: 5 frames at 25 fps in flame50, from DECA (camera, ")
+        said = adamesh("export", clip, "--format", "smirk", "-o", smirk, "--fps", "50")
+        assert (said.code, said.out, said.err) == (0, f"{smirk}: smirk at 50 fps\n", "")
+        assert adamesh("track", "--import", smirk, "--fps", "50", "-o", back).code == 0
+        assert MotionClip.load(back).frames == 10
+
+    def test_the_list(self, adamesh) -> None:
+        said = adamesh("formats")
+        assert (said.code, said.err) == (0, "")
+        assert all(name in said.out for name in FORMATS)
 
 
 class TestInfo:

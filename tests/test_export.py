@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
 from adamesh.export import FORMATS, check_export, export
-from adamesh.export.livelink import timecode
 from adamesh.faces import Face, load_embedded_face
+from adamesh.formats.livelink import timecode
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.motion.rotation import axis_angle_to_matrix
 

@@ -15,6 +15,7 @@ import torch
 import adamesh
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
+from adamesh.formats import write_track
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import VideoWriter, probe, read_frames
 from adamesh.models.expression import ExpressionAdapter
@@ -113,6 +114,39 @@ class TestAdapt:
         assert torch.equal(again.embedding, style.embedding)
         assert set(stages) == {"tracking", "adapting"}
         assert all(done == total for done, total in stages.values())
+
+    def test_a_track_with_its_sound_gives_what_the_video_gives(
+        self, clip: MotionClip, model: ExpressionAdapter, tmp_path: Path
+    ) -> None:
+        clip.save(tmp_path / "me.npz")
+        none = AdaptOptions(steps=0)
+        sound = load_audio(SAMPLE_REFERENCE)
+        once = adapt_to_clip(clip, sound, "me", model=model, options=none)
+        again = adapt(tmp_path / "me.npz", audio=SAMPLE_REFERENCE, model=model, options=none)
+        assert again.source == "me.npz"
+        torch.testing.assert_close(again.embedding, once.embedding)
+        torch.testing.assert_close(again.betas, once.betas)
+        assert again.gain == pytest.approx(once.gain)
+        np.testing.assert_array_equal(again.head_motion, once.head_motion)
+
+    def test_another_tools_track(
+        self, clip: MotionClip, style: Style, model: ExpressionAdapter, tmp_path: Path
+    ) -> None:
+        """At another frame rate and without an identity; the person's head and eyes are in it."""
+        path = tmp_path / "me.csv"
+        write_track(clip, path, "livelink-csv")
+        none = AdaptOptions(steps=0)
+        again = adapt(path, audio=SAMPLE_REFERENCE, model=model, options=none)
+        assert len(again.head_motion) == len(style.head_motion)
+        np.testing.assert_allclose(again.head_motion, style.head_motion, atol=np.radians(0.5))
+        # A jump of the eyes is drawn out between two frames; nothing else differs.
+        assert np.degrees(np.abs(again.eye_motion - style.eye_motion)).mean() < 0.1
+        assert not again.betas.any()
+        with pytest.raises(InputError, match=r"lasts .* s at 60 fps, its sound .* differ by 0.2 s"):
+            adapt(path, audio=SAMPLE_SPEECH, model=model, options=none)
+        # At the wrong rate the same file is twice as long as its sound.
+        with pytest.raises(InputError, match="check the frame rate"):
+            adapt(path, audio=SAMPLE_REFERENCE, fps=30, model=model, options=none)
 
     def test_the_base_model_is_untouched(self, clip: MotionClip, model: ExpressionAdapter) -> None:
         before = fingerprint(model)

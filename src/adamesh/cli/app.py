@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adamesh.cli.bench import bench_app
-from adamesh.cli.options import Data, Force, Fps, Json, Output, progress_bars
+from adamesh.cli.options import As, Data, Force, Fps, Json, Output, TrackFps, progress_bars
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
@@ -111,29 +111,44 @@ def animate(
 
 @app.command()
 def adapt(
-    video: Annotated[Path, typer.Argument(help="About 10 s of one person talking.")],
+    reference: Annotated[
+        Path, typer.Argument(help="Video of about 10 s of one person talking, or a track of it.")
+    ],
     output: Output,
+    audio: Annotated[
+        Path | None, typer.Option(help="Sound of the reference, which is then a track.")
+    ] = None,
+    kind: As = None,
+    fps: TrackFps = None,
     force: Force = False,
 ) -> None:
-    """A person's style from a video, as one small file.
+    """A person's style as one small file, from a video or from a track with its sound.
 
-    [bold]Example[/bold]
+    A track is a clip of `adamesh track` or a file of another tool, see `adamesh formats`.
+
+    [bold]Examples[/bold]
 
       adamesh adapt me.mp4 -o me.style
+
+      adamesh adapt me.csv --audio me.wav -o me.style
     """
-    check_input(video, "video")
+    if audio is None:
+        check_input(reference, "video")
+    else:
+        check_input(audio, "sound")
     _check_suffix(output, ".style")
     check_output(output, force=force)
     from adamesh.pipeline.adapt import adapt as learn
 
     with progress_bars() as report:
-        learn(video, progress=report).save(output, force=force)
-    typer.echo(f"{output}: the style of {video.name}")
+        style = learn(reference, audio=audio, format=kind, fps=fps, progress=report)
+    style.save(output, force=force)
+    typer.echo(f"{output}: the style of {reference.name}")
 
 
 @app.command()
 def track(
-    video: Annotated[Path, typer.Argument(help="Video with a face in view.")],
+    video: Annotated[Path | None, typer.Argument(help="Video with a face in view.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     person: Annotated[
         int, typer.Option(help="Whom of several people; 1 is the most prominent.", min=1)
@@ -144,9 +159,15 @@ def track(
     overlay: Annotated[
         Path | None, typer.Option(help="Also write the video with the fitted mesh drawn on it.")
     ] = None,
+    imported: Annotated[
+        Path | None,
+        typer.Option("--import", help="Another tool's track, instead of a video."),
+    ] = None,
+    kind: As = None,
+    fps: TrackFps = None,
     force: Force = False,
 ) -> None:
-    """Motion of the face in a video, as a clip.
+    """Motion of the face in a video, or in another tool's file, as a clip.
 
     [bold]Examples[/bold]
 
@@ -155,15 +176,24 @@ def track(
       adamesh track interview.mp4 --list
 
       adamesh track interview.mp4 --person 2 -o guest.npz
+
+      adamesh track --import codes.mat --as deca --fps 25 -o me.npz
     """
-    check_input(video, "video")
-    if list_people:
+    if list_people and video is not None and output is None:
         _list_people(video)
         return
-    if output is None:
-        raise InputError("give -o FILE.npz to write the clip to, or --list to list the people")
+    if output is None or list_people:
+        raise InputError("give either -o FILE.npz to write the clip to, or VIDEO and --list")
     _check_suffix(output, ".npz")
     check_output(output, force=force)
+    if imported is not None:
+        if video is not None or overlay is not None:
+            raise InputError("--import takes the place of a video: leave out VIDEO and --overlay")
+        _import_track(imported, output, kind, fps)
+        return
+    if video is None or kind is not None or fps is not None:
+        raise InputError("give a VIDEO alone, or --import FILE with --as and --fps where needed")
+    check_input(video, "video")
     if overlay is not None:
         _check_suffix(overlay, ".mp4", ".mov", ".mkv")
         check_output(overlay, force=force)
@@ -190,33 +220,62 @@ def _list_people(video: Path) -> None:
     print_rows(f"People in {video.name}", people, as_json=False, medians=False)
 
 
+def _import_track(file: Path, output: Path, kind: str | None, fps: float | None) -> None:
+    from adamesh.formats import FORMATS, detect, read_track
+
+    name = kind or detect(file)
+    clip = read_track(file, format=name, fps=fps)
+    clip.save(output)
+    typer.echo(
+        f"{output}: {clip.frames} frames at {clip.fps:g} fps in {clip.space}, from "
+        f"{FORMATS[name].tool} ({FORMATS[name].note})"
+    )
+
+
 @app.command()
 def export(
     clip: Annotated[Path, typer.Argument(help="Clip (.npz) from `track` or `animate`.")],
     output: Output,
     audio: Annotated[Path | None, typer.Option(help="Sound that goes with it.")] = None,
     fps: Fps = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="Another tool's format, from `adamesh formats`."),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """A clip in another format; the suffix of the output chooses it.
+    """A clip in another format; the suffix of the output chooses it, or --format.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       adamesh export talking.npz -o talking.glb --audio speech.wav
+
+      adamesh export talking.npz --format a2f-json -o talking.json
     """
     from adamesh.export import check_export
+    from adamesh.formats import check_track, write_track
 
     check_input(clip, "clip")
-    check_export(output, force=force, sound=audio is not None)
+    if kind is not None:
+        if audio is not None:
+            raise InputError(f"files of {kind} have no sound; leave out --audio")
+        check_track(output, kind, force=force)
+    else:
+        check_export(output, force=force, sound=audio is not None)
     from adamesh.export import export as write
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
 
+    motion = MotionClip.load(clip)
+    if kind is not None:
+        rate = write_track(motion, output, kind, fps=fps, force=force)
+        typer.echo(f"{output}: {kind} at {rate:g} fps")
+        return
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
     with progress_bars() as report:
         write(
-            MotionClip.load(clip),
+            motion,
             output,
             audio=sound,
             fps=fps,
@@ -224,6 +283,19 @@ def export(
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(str(output))
+
+
+@app.command()
+def formats() -> None:
+    """Tracks of other tools that are read (`track --import`, `adapt`) and written (`export --format`).
+
+    [bold]Example[/bold]
+
+      adamesh formats
+    """
+    from adamesh.cli.tables import print_formats
+
+    print_formats()
 
 
 @app.command()

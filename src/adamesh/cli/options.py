@@ -12,6 +12,16 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 Fps = Annotated[
     float | None, typer.Option(help="Frames per second of the output.", min=1, max=1000)
 ]
+As = Annotated[
+    str | None,
+    typer.Option("--as", metavar="FORMAT", help="Whose file it is, from `adamesh formats`."),
+]
+TrackFps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", help="Frames per second of the file, if it does not say.", min=1, max=1000
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[

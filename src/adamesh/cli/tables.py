@@ -131,3 +131,21 @@ def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
         f"rank correlation over people of generated and seen deviation: {figures.rank_correlation:.2f}\n"
         f"{figures.runs} runs of 60 s: {figures.frozen} frozen, {figures.exploding} exploding"
     )
+
+
+def print_formats() -> None:
+    """Every format of another tool's track: files, space, frame rate, and what is lost."""
+    from adamesh.formats import FORMATS
+
+    rows = [
+        [
+            name,
+            kind.tool,
+            " ".join(suffix or "folder" for suffix in kind.suffixes),
+            kind.space,
+            f"{kind.fps:g}" if kind.fps else "",
+            kind.note,
+        ]
+        for name, kind in FORMATS.items()
+    ]
+    _print("Tracks of other tools", ["format", "tool", "files", "space", "fps", "note"], rows)

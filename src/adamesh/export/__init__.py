@@ -122,7 +122,7 @@ def _write_glb(job: _Job) -> None:
 
 
 def _write_csv(job: _Job) -> None:
-    from adamesh.export.livelink import write_livelink
+    from adamesh.formats.livelink import write_livelink
 
     write_livelink(job.clip, job.path)
     _write_sound_beside(job)

@@ -1,4 +1,4 @@
-"""A reference video -> a style: tracking, then MoLoRA on the reference's own speech and motion."""
+"""A reference -> a style: tracking, unless that is done, then MoLoRA on its own speech and motion."""
 
 import copy
 import os
@@ -26,6 +26,7 @@ from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
+from adamesh.pipeline.reference import is_track, load_reference
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.tracking.track import track_video
@@ -53,29 +54,46 @@ class AdaptOptions:
 
 
 def adapt(
-    video: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
     *,
+    audio: str | os.PathLike[str] | None = None,
+    format: str | None = None,
+    fps: float | None = None,
     model: ExpressionAdapter | None = None,
     options: AdaptOptions | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Style:
-    """Learns a person's style from about 10 seconds of video of them talking.
+    """Learns a person's style from about 10 seconds of them talking.
 
     Args:
-        video: a file with one face in view and its speech.
+        reference: a video with one face in view and its speech; with `audio`, a track of another tool
+            or a clip of our own instead.
+        audio: the sound of a track.
+        format: of a track, a name of `formats.FORMATS`; default: told from the file.
+        fps: of a track, where its file does not say it.
         model: base expression adapter; the shipped one by default.
         progress: called with the name of the stage, steps done and steps in all.
     Raises:
-        InputError: no face, no sound, or too little of either.
+        InputError: no face, no sound, or too little of either; track and sound do not go together.
     """
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
-    samples = load_audio(video)
-    clip = track_video(video, progress=report("tracking")).clip
+    if audio is not None:
+        clip, samples = load_reference(reference, audio, format=format, fps=fps)
+    elif format is not None or fps is not None or is_track(reference):
+        raise InputError(f"'{reference}' is a track and has no sound; give that with --audio")
+    else:
+        samples = load_audio(reference)
+        clip = track_video(reference, progress=report("tracking")).clip
     return adapt_to_clip(
-        clip, samples, Path(video).name, model=model, options=options, progress=report("adapting")
+        clip,
+        samples,
+        Path(reference).name,
+        model=model,
+        options=options,
+        progress=report("adapting"),
     )
 
 

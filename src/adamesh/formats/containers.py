@@ -1,0 +1,387 @@
+"""Arrays out of other programs' files, and into them, without running anything that is in them.
+
+The files are strangers': none of their pickles is executed, and nothing larger than `LARGEST` is opened.
+"""
+
+import contextlib
+import csv
+import itertools
+import json
+import os
+import pickle
+import pickletools
+import re
+import struct
+import tempfile
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adamesh.errors import InputError, MissingDependencyError
+from adamesh.files import atomic_output, check_input
+
+Array = NDArray[Any]
+
+LARGEST = 2**30  # bytes; an hour of whole-body motion at 60 fps is a third of that
+LARGEST_TEXT = 2**28
+MOST_NAMES = 8  # of a file's, in a message
+LONGEST_NAME = 40
+LARGEST_PICKLE = 2**22  # of a .pt file: names and shapes; the numbers lie beside it
+_NUMBERS = "fiu"  # kinds of dtype
+_PICKLE = b"\x80"  # its first byte
+BARE = ""  # name of an array that lies in its file without one
+
+# What numpy, scipy, torch, h5py, zipfile, zlib, json and csv say of foreign, cut and forged files.
+_UNREADABLE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    csv.Error,
+    pickle.UnpicklingError,  # the class only: nothing here unpickles
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextlib.contextmanager
+def _one_line(path: Path, what: str) -> Iterator[None]:
+    """Turns what a library says of a bad file into one line."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise InputError(
+            f"'{path}' cannot be read as {what}; it is damaged, or another kind of file"
+        ) from error
+
+
+def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    """The arrays of a `.npz`, `.npy`, `.pt`, `.mat` or `.hdf5`, or of a folder with a folder a frame.
+
+    Args:
+        wanted: the names to read.
+    Returns:
+        Array of numbers by name; None under names that are in the file and not wanted. An array
+        without a name has the name `BARE`.
+    Raises:
+        InputError: the file is damaged, too large, of another kind, or holds more than arrays.
+        MissingDependencyError: it is `.hdf5`, and h5py is not installed.
+    """
+    if path.is_dir():
+        arrays = _read_frames(path, wanted)
+    else:
+        check_input(path, "track")
+        suffix = path.suffix.lower()
+        with _one_line(path, f"a {suffix} file"):
+            arrays = _READERS[suffix](path, wanted)
+    for name, array in arrays.items():
+        if array is not None and array.dtype.kind not in _NUMBERS:
+            raise InputError(f"'{name}' of '{path}' must be an array of numbers, got {array.dtype}")
+    return arrays
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names out of a stranger's file for a message of one line: the first few, without control codes."""
+    shown = list(itertools.islice(names, MOST_NAMES + 1))
+    words = [re.sub(r"[^\x20-\x7e]", "?", name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
+    return ", ".join(word for word in words if word) + (" ..." if len(shown) > MOST_NAMES else "")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: it is damaged or too large.
+    """
+    with _one_line(path, "JSON"):
+        return json.loads(_text(path))
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, header first; rows without text are left out.
+
+    Raises:
+        InputError: it is damaged or too large.
+    """
+    with _one_line(path, "CSV"):
+        rows = csv.reader(_text(path).splitlines())
+        table = [row for row in rows if any(cell.strip() for cell in row)]
+    if not table:
+        raise InputError(f"'{path}' has no rows; record or download it again")
+    return table
+
+
+def contents(path: Path) -> set[str]:
+    """What a file names: its arrays, the keys of its object, or the columns of its header, in lower case.
+
+    Raises:
+        InputError: as the readers.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json" and not path.is_dir():
+        top = read_json(path)
+        # A list has no keys; the tools that write one write a list of frames.
+        return {key.lower() for key in top} if isinstance(top, dict) else {"frames"}
+    if suffix == ".csv" and not path.is_dir():
+        return {name.strip().lower() for name in read_csv(path)[0]}
+    return {name.lower() for name in read_arrays(path, ())}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Writes arrays in the kind of file that the suffix of `path` names; whole or not at all.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written.
+        MissingDependencyError: it is `.hdf5`, and h5py is not installed.
+    """
+    with atomic_output(path) as temporary:
+        _WRITERS[path.suffix.lower()](temporary, arrays)
+
+
+def write_frames(folder: Path, arrays: Mapping[str, Array]) -> None:
+    """Writes arrays [T, ...] as a new folder that holds a folder a frame, with a `.npy` an array.
+
+    Raises:
+        InputError: the folder exists, or it cannot be written.
+    """
+    if folder.exists():
+        raise InputError(f"output folder '{folder}' exists already; give a new name")
+    if not folder.parent.is_dir():
+        raise InputError(f"the folder of output '{folder}' does not exist; create it first")
+    with tempfile.TemporaryDirectory(prefix=".adamesh-", dir=folder.parent) as temporary:
+        whole = Path(temporary) / "frames"
+        for frame in range(len(next(iter(arrays.values())))):
+            one = whole / f"{frame + 1:06d}_000"
+            one.mkdir(parents=True)
+            for name, array in arrays.items():
+                np.save(one / f"{name}.npy", array[frame])
+        whole.replace(folder)
+
+
+def _text(path: Path) -> str:
+    check_input(path, "track")
+    if path.stat().st_size > LARGEST_TEXT:
+        raise InputError(f"'{path}' has more than {LARGEST_TEXT >> 20} MiB; cut it into parts")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > LARGEST:
+        raise InputError(
+            f"'{path}' holds more than {LARGEST >> 30} GiB in arrays; cut it into parts"
+        )
+
+
+def _read_npy(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    with path.open("rb") as file:
+        return {BARE: _load_npy(path, file) if BARE in wanted else None}
+
+
+def _read_npz(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    arrays: dict[str, Array | None] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            arrays[name] = None
+            if name in wanted:
+                _check_size(path, info.file_size)
+                with archive.open(info) as file:
+                    arrays[name] = _load_npy(path, file)
+    return arrays
+
+
+def _load_npy(path: Path, file: IO[bytes]) -> Array:
+    first = file.read(1)
+    file.seek(0)
+    try:
+        if first == _PICKLE:
+            raise ValueError("a pickle: allow_pickle")
+        return np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise InputError(
+            f"'{path}' holds Python objects (a pickle), which may run code and are not opened; "
+            "save the arrays in it again: np.savez('x.npz', **the_dictionary)"
+        ) from error
+
+
+def _read_pt(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    import torch
+
+    _check_pickle(path)
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    named = stored if isinstance(stored, dict) else {BARE: stored}
+    arrays: dict[str, Array | None] = {}
+    for name, tensor in named.items():
+        arrays[str(name)] = None
+        if name in wanted:
+            if not isinstance(tensor, torch.Tensor):
+                raise InputError(
+                    f"'{name}' of '{path}' must be a tensor, got {type(tensor).__name__}"
+                )
+            _check_size(path, tensor.numel() * tensor.element_size())
+            arrays[str(name)] = tensor.detach().to(torch.float32).numpy()
+    return arrays
+
+
+def _check_pickle(path: Path) -> None:
+    """Refuses a `.pt` that asks for anything but tensors and dictionaries of them.
+
+    torch's own restricted loader runs no code, but would still build a `bytearray` of any size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        _check_size(path, sum(info.file_size for info in archive.infolist()))
+        pickles = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
+        (info,) = pickles
+        if info.file_size > LARGEST_PICKLE:
+            raise InputError(f"'{path}' holds more than tensors; save only tensors in it")
+        for code, argument, _ in pickletools.genops(archive.read(info)):
+            known = code.name == "GLOBAL" and _TENSOR_PARTS.fullmatch(str(argument))
+            if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not known:
+                found = listed([str(argument or "objects")])
+                raise InputError(
+                    f"'{path}' holds {found}, and only tensors are opened; save "
+                    "them again: torch.save({name: torch.as_tensor(array), ...}, 'x.pt')"
+                )
+
+
+_TENSOR_PARTS = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage"
+)
+
+
+def _read_mat(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    import scipy.io
+
+    try:
+        return _load_mat(path, wanted)
+    except scipy.io.matlab.MatReadError as error:
+        raise ValueError("not a .mat file") from error
+
+
+def _load_mat(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    import scipy.io
+
+    with path.open("rb") as file:
+        named = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(file)}
+        here = [name for name in named if name in wanted]
+        for name in here:
+            shape, kind = named[name]
+            _check_size(path, 8 * int(np.prod(shape, dtype=object)))
+            if kind in ("cell", "struct", "object", "function", "opaque", "char", "sparse"):
+                raise InputError(f"'{name}' of '{path}' must be an array of numbers, got a {kind}")
+        file.seek(0)
+        loaded = scipy.io.loadmat(file, variable_names=here) if here else {}
+    return {name: loaded.get(name) for name in named}
+
+
+def _read_hdf5(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    h5py = _h5py("reading .hdf5")
+    arrays: dict[str, Array | None] = {}
+    with h5py.File(path, "r") as file:
+        for name in file:
+            arrays[name] = None
+            if name not in wanted:
+                continue
+            # Links and virtual or external data may name any other file of this machine.
+            link = file.get(name, getlink=True)
+            dataset = file[name] if isinstance(link, h5py.HardLink) else None
+            if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+                raise InputError(f"'{name}' of '{path}' must be an array in the file itself")
+            if dataset.dtype.kind not in _NUMBERS:
+                raise InputError(f"'{name}' of '{path}' must be an array of numbers")
+            _check_size(path, dataset.size * dataset.dtype.itemsize)
+            arrays[name] = dataset[()]
+    return arrays
+
+
+def _read_frames(folder: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    """Stacks the `.npy` files of a folder a frame, in the order of the numbers in the folders' names."""
+    frames = [child for child in folder.iterdir() if any(child.glob("*.npy"))]
+    if not frames:
+        raise InputError(f"folder '{folder}' has no folders with .npy files; give the folder above")
+    frames.sort(key=lambda frame: [int(n) for n in re.findall(r"\d+", frame.name)])
+    arrays: dict[str, Array | None] = {}
+    for name in (file.stem for file in frames[0].glob("*.npy")):
+        arrays[name] = None
+        if name not in wanted:
+            continue
+        rows: list[Array] = []
+        for frame in frames:
+            file = check_input(frame / f"{name}.npy", "frame")
+            with _one_line(file, "a .npy file"):
+                row = _read_npy(file, {BARE})[BARE]
+            assert row is not None
+            if rows and row.shape != rows[0].shape:
+                raise InputError(
+                    f"'{file}' has shape {list(row.shape)}, frames before {list(rows[0].shape)}"
+                )
+            rows.append(row)
+            _check_size(folder, len(rows) * row.nbytes)
+        arrays[name] = np.stack(rows)
+    return arrays
+
+
+def _h5py(purpose: str) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingDependencyError("h5py", purpose, "formats") from error
+    return h5py
+
+
+def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **dict[str, Any](arrays))
+
+
+def _write_pt(path: Path, arrays: Mapping[str, Array]) -> None:
+    import torch
+
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    torch.save(tensors.get(BARE, tensors), path)
+
+
+def _write_mat(path: Path, arrays: Mapping[str, Array]) -> None:
+    import scipy.io
+
+    scipy.io.savemat(os.fspath(path), dict(arrays))
+
+
+def _write_hdf5(path: Path, arrays: Mapping[str, Array]) -> None:
+    with _h5py("writing .hdf5").File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+
+
+_READERS: dict[str, Callable[[Path, Container[str]], dict[str, Array | None]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".pt": _read_pt,
+    ".mat": _read_mat,
+    ".hdf5": _read_hdf5,
+    ".h5": _read_hdf5,
+}
+_WRITERS: dict[str, Callable[[Path, Mapping[str, Array]], None]] = {
+    ".npz": _write_npz,
+    ".pt": _write_pt,
+    ".mat": _write_mat,
+    ".hdf5": _write_hdf5,
+    ".h5": _write_hdf5,
+}
