@@ -13,21 +13,25 @@ from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
-from adamesh.motion.head import over_joints
-from adamesh.motion.rotation import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
+from adamesh.motion.head import for_joints, over_joints
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK, CoefficientSpace, coefficient_space
-from adamesh.retargeting.articulation import Articulation
+from adamesh.retargeting.articulation import Articulation, SurfacePoints
 from adamesh.retargeting.registration import Registration, register
 from adamesh.retargeting.solver import Solver
 from adamesh.tracking import landmark_index as lm
 
-POINTS = 400  # of the surface that the solver sees; they lie three times as dense at the lips
-DENSE = 0.3
-FAR_FROM_LIPS = 0.5  # in distances between the eyes; from there on points are as sparse as they get
+POINTS = 400  # of the surface that the solver sees
+DENSE = 0.3  # distance between such points at the lips, over that far from them
+FAR_FROM_LIPS = 0.5  # distances between the eyes; from there on points are as sparse as they get
+IDENTITY_RIDGE = 0.02  # mm^2 per squared standard deviation of a component
 
 
 class Retargeter:
-    """Maps motion between two faces with landmark embeddings; the set-up takes about a second, once.
+    """Maps motion between two faces with landmark embeddings; see `retargeter`, which keeps them.
+
+    Lids and gaze go by names and joints, not by geometry: FLAME's components move no lid, and what they
+    would do instead of a blink is a grimace. So from `arkit52` blinks stay behind unless the target has them,
+    and to `arkit52` eyeLook* weights come from the eyeballs.
 
     Args:
         source: the face that the clips are made for.
@@ -38,86 +42,102 @@ class Retargeter:
 
     def __init__(self, source: Face, target: Face) -> None:
         self.source, self.target = source, target
-        self.registration = register(source, target)
-        chosen = _spread(target, self.registration)
-        r = self.registration
-        self._form = torch.from_numpy(r.form).float()
-        from_lips, to_lips = (_lips(face) for face in (source, target))
-        self._from = Articulation.of(
-            source,
-            torch.cat([torch.from_numpy(r.corners[chosen]), from_lips[0]]),
-            torch.cat([torch.from_numpy(r.barycentric[chosen]), from_lips[1].double()]).float(),
+        registration = register(source, target)
+        chosen = spread(target, registration)
+        self._form = torch.from_numpy(registration.form).float()
+        self._from = _with_lips(
+            source, registration.corners[chosen], registration.barycentric[chosen]
         )
-        vertices = torch.from_numpy(r.vertices[chosen])[:, None].expand(-1, 3)
-        alone = torch.tensor([1.0, 0.0, 0.0]).expand(len(vertices), 3)
-        to = Articulation.of(
-            target, torch.cat([vertices, to_lips[0]]), torch.cat([alone, to_lips[1]])
-        )
+        alone = np.zeros((len(chosen), 3))
+        alone[:, 0] = 1.0
+        self._to = _with_lips(target, registration.vertices[chosen, None].repeat(3, 1), alone)
+        self._moved = Articulation.of(source, self._from)
         space = coefficient_space(target.space)
-        self._solver = Solver(to, len(lm.INNER_LIPS_UPPER), space, _geometric(space))
-        self._kept = _geometric(coefficient_space(source.space)).float()
-
-    def wanted(self, clip: MotionClip) -> Tensor:
-        """[T, P, 3] metres, displacement of the target's points that the clip asks for."""
-        expression, jaw_pose = (torch.tensor(x) for x in (clip.expression, clip.jaw_pose))
-        moved = self._from.displacement(expression * self._kept, jaw_pose)
-        return moved @ self._form.T
+        self._solver = Solver(
+            Articulation.of(target, self._to), len(lm.INNER_LIPS_UPPER), space, geometric(space)
+        )
+        self._kept = geometric(coefficient_space(source.space)).float()
 
     def retarget(self, clip: MotionClip) -> MotionClip:
-        """The same performance for the target; each frame by itself, without lag."""
+        """The same performance for the target; each frame by itself, without lag.
+
+        Returns:
+            A clip in the target's space, whose metadata names the target as `face`. Its betas are the
+            target's nearest to the person, None if the clip has none.
+        Raises:
+            InputError: the clip is not in the space of the source.
+        """
         if clip.space != self.source.space:
             raise InputError(
-                f"the clip is in '{clip.space}', the face '{self.source.name}' that it should come from "
-                f"in '{self.source.space}'; name the face that the clip was made for"
+                f"the clip is in '{clip.space}', face '{self.source.name}' in '{self.source.space}'; "
+                "name the face that the clip was made for"
             )
-        expression, jaw_pose = (x.numpy() for x in self._solver(self.wanted(clip)))
+        weights = torch.tensor(clip.expression) * self._kept
+        moved = self._moved.displacement(weights, torch.tensor(clip.jaw_pose))
+        solved, jaw_pose = self._solver(moved @ self._form.T)
+        expression = solved.numpy()
         if self.target.space == "arkit52":
             expression[:, EYE_LOOK] = eye_rotation_to_look(clip.leye_pose, clip.reye_pose)
             if self.source.space == "arkit52":
                 expression[:, EYE_BLINK] = clip.expression[:, EYE_BLINK]
-        neck, head = _over_joints_of(self.target, clip.neck_pose, clip.head_pose)
+        neck_pose, head_pose = for_joints(self.target.joint_names, clip.neck_pose, clip.head_pose)
+        if "head" in self.target.joint_names and "head" not in self.source.joint_names:
+            neck_pose, head_pose = over_joints(neck_pose).swapaxes(0, 1)
         return replace(
             clip,
             space=self.target.space,
             expression=expression,
-            jaw_pose=jaw_pose,
-            neck_pose=neck,
-            head_pose=head,
-            betas=None,
+            jaw_pose=jaw_pose.numpy(),
+            neck_pose=neck_pose,
+            head_pose=head_pose,
+            betas=None if clip.betas is None else self.betas(clip.betas),
             metadata={**clip.metadata, "face": self.target.name},
         )
 
+    def betas(self, betas: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[K] identity that differs from the target's average face as `betas` do from the source's."""
+        return betas @ self._identity[: len(betas)].numpy()
 
-def _geometric(space: CoefficientSpace) -> Tensor:
-    """[E] bool: channels that geometry decides. Lids go by names and gaze: FLAME's basis moves none."""
+    @functools.cached_property
+    def _identity(self) -> Tensor:
+        """[K of the source, K of the target], by ridge least squares."""
+
+        def rows(directions: Tensor) -> Tensor:
+            return torch.tensordot(self._solver.weights, directions, 1).flatten(0, 1)
+
+        wanted = rows(self._form @ self._from.of(self.source.shapedirs.float()))
+        reached = rows(self._to.of(self.target.shapedirs.float()))
+        normal = reached.T @ reached + IDENTITY_RIDGE * torch.eye(reached.shape[1])
+        return torch.linalg.solve(normal, reached.T @ wanted).T
+
+
+@functools.lru_cache(maxsize=8)
+def retargeter(source: Face, target: Face) -> Retargeter:
+    """The `Retargeter` of two faces, set up once in a process."""
+    return Retargeter(source, target)
+
+
+def geometric(space: CoefficientSpace) -> Tensor:
+    """[E] bool: the channels that geometry decides, which are all but those of the lids."""
     free = torch.ones(len(space.channels), dtype=torch.bool)
     if space.name == "arkit52":
         free[EYE_BLINK + EYE_LOOK] = False
     return free
 
 
-def _over_joints_of(
-    face: Face, neck_pose: NDArray[np.float32], head_pose: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Neck and head rotations [T, 3] that turn the face's head as far as those given."""
-    if "head" in face.joint_names and head_pose.any():
-        return neck_pose, head_pose
-    total = quat_to_axis_angle(
-        quat_multiply(axis_angle_to_quat(neck_pose), axis_angle_to_quat(head_pose))
-    ).astype(np.float32)
-    if "head" in face.joint_names:
-        joints = over_joints(total)
-        return joints[:, 0], joints[:, 1]
-    return total, np.zeros_like(total)
-
-
-def _lips(face: Face) -> tuple[Tensor, Tensor]:
-    """Corners [2 L, 3] and barycentric [2 L, 3] of the inner edges, the upper lip's first."""
+def _with_lips(
+    face: Face, corners: NDArray[np.int64], shares: NDArray[np.float64]
+) -> SurfacePoints:
+    """The points, and behind them those of the inner lips, the upper lip's first."""
     ids = [*lm.INNER_LIPS_UPPER, *lm.INNER_LIPS_LOWER]
-    return face.triangles[face.landmark_triangles[ids]], face.landmark_barycentric[ids].float()
+    lips = face.triangles[face.landmark_triangles[ids]], face.landmark_barycentric[ids]
+    return SurfacePoints(
+        torch.cat([torch.from_numpy(corners), lips[0]]),
+        torch.cat([torch.from_numpy(shares).float(), lips[1].float()]),
+    )
 
 
-def _spread(target: Face, registration: Registration) -> NDArray[np.int64]:
+def spread(target: Face, registration: Registration) -> NDArray[np.int64]:
     """At most `POINTS` of the registered points, each the farthest from those before it.
 
     All weigh alike in the solution, so their density says how much a part of the face counts.
