@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adamesh.cli.bench import bench_app
-from adamesh.cli.options import Data, Force, Fps, Json, Output, progress_bars
+from adamesh.cli.options import Checkpoint, Data, FaceName, Force, Fps, Json, Output, progress_bars
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
@@ -60,6 +60,8 @@ def animate(
     seed: Annotated[
         int, typer.Option(help="Of head motion, gaze and blinks.", min=0, max=2**31)
     ] = 0,
+    face: FaceName = None,
+    checkpoint: Checkpoint = None,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -69,6 +71,8 @@ def animate(
       adamesh animate speech.wav --reference me.mp4 -o talking.glb
 
       adamesh animate speech.wav --style me.style -o talking.mp4
+
+      adamesh animate speech.wav --face flame2023 -o talking.glb
     """
     from adamesh.export import check_export
 
@@ -76,31 +80,40 @@ def animate(
     check_export(output, force=force, sound=True)
     if reference is not None and style is not None:
         raise InputError("both --reference and --style are given; give one of them")
+    from adamesh.checkpoints.networks import load_network
     from adamesh.export import export as write
+    from adamesh.library.store import load_named_face
     from adamesh.media.audio import load_audio
+    from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline.adapt import adapt as learn
     from adamesh.pipeline.animate import animate as run
     from adamesh.pipeline.style import Style
     from adamesh.rates import SAMPLE_RATE
+    from adamesh.retargeting.retarget import fit_to_face
 
+    model = load_network(ExpressionAdapter, checkpoint)
+    shown = load_named_face(face or model.config.face)
     with progress_bars() as report:
         samples = load_audio(speech)
         personal = None
         if style is not None:
             personal = Style.load(style)
         elif reference is not None:
-            personal = learn(reference, progress=report)
+            personal = learn(reference, model=model, progress=report)
         clip = run(
             samples,
             personal,
+            model=model,
             pose=pose.value,
             pose_scale=pose_scale,
             intensity=intensity,
             seed=seed,
         )
+        clip = fit_to_face(clip, shown)
         write(
             clip,
             output,
+            face=shown,
             audio=(samples, SAMPLE_RATE),
             fps=fps,
             force=force,
@@ -113,6 +126,7 @@ def animate(
 def adapt(
     video: Annotated[Path, typer.Argument(help="About 10 s of one person talking.")],
     output: Output,
+    checkpoint: Checkpoint = None,
     force: Force = False,
 ) -> None:
     """A person's style from a video, as one small file.
@@ -124,10 +138,13 @@ def adapt(
     check_input(video, "video")
     _check_suffix(output, ".style")
     check_output(output, force=force)
+    from adamesh.checkpoints.networks import load_network
+    from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline.adapt import adapt as learn
 
+    model = load_network(ExpressionAdapter, checkpoint)
     with progress_bars() as report:
-        learn(video, progress=report).save(output, force=force)
+        learn(video, model=model, progress=report).save(output, force=force)
     typer.echo(f"{output}: the style of {video.name}")
 
 
@@ -172,28 +189,45 @@ def export(
     output: Output,
     audio: Annotated[Path | None, typer.Option(help="Sound that goes with it.")] = None,
     fps: Fps = None,
+    face: FaceName = None,
+    made_for: Annotated[
+        str | None,
+        typer.Option(help="Face that the clip was made for, where the clip itself does not tell."),
+    ] = None,
     force: Force = False,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       adamesh export talking.npz -o talking.glb --audio speech.wav
+
+      adamesh export talking.npz --face flame2023 -o talking.mp4
     """
     from adamesh.export import check_export
 
     check_input(clip, "clip")
     check_export(output, force=force, sound=audio is not None)
+    if made_for is not None and face is None:
+        raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
+    from adamesh.library.store import load_named_face
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
+    from adamesh.retargeting.retarget import fit_to_face
 
+    motion = MotionClip.load(clip)
+    shown = None if face is None else load_named_face(face)
+    if shown is not None:
+        source = None if made_for is None else load_named_face(made_for)
+        motion = fit_to_face(motion, shown, made_for=source)
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
     with progress_bars() as report:
         write(
-            MotionClip.load(clip),
+            motion,
             output,
+            face=shown,
             audio=sound,
             fps=fps,
             force=force,

@@ -12,6 +12,13 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 Fps = Annotated[
     float | None, typer.Option(help="Frames per second of the output.", min=1, max=1000)
 ]
+FaceName = Annotated[
+    str | None,
+    typer.Option("--face", help="Put the motion on this face, see `adamesh face list`."),
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Expression adapter to use instead of the shipped one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[

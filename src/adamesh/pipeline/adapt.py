@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.sequences import in_other_voices, regression_target
-from adamesh.errors import InputError
-from adamesh.faces.embedded import load_embedded_face
+from adamesh.data.sequences import in_other_voices
+from adamesh.faces import Face
+from adamesh.library.store import load_named_face
 from adamesh.features import features_for_frames, load_features
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
@@ -21,6 +21,7 @@ from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
+from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
@@ -28,6 +29,7 @@ from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.retargeting.retarget import fit_to_face
 from adamesh.tracking.track import track_video
 
 LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
@@ -91,23 +93,21 @@ def adapt_to_clip(
     """`adapt` for motion that is tracked already.
 
     Args:
-        clip: the person's motion, any frame rate, starting with the sound.
+        clip: the person's motion, any frame rate, starting with the sound; retargeted if the base model
+            speaks the coefficients of another face.
         samples: [N] mono speech at `SAMPLE_RATE`.
         source: name of the reference, kept for people.
         progress: called with steps done and steps in all.
     """
     model = model or load_network(ExpressionAdapter)
     options = options or AdaptOptions()
-    if clip.space != model.config.space:
-        raise InputError(
-            f"the reference's motion is in '{clip.space}', the base model's in "
-            f"'{model.config.space}'; retarget the clip first"
-        )
+    face = load_named_face(model.config.face)
     clip = clip.resample(FPS)
     clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
-    assert clip.betas is not None, "tracked clips have betas"
-    target = torch.from_numpy(regression_target(clip))
-    betas = torch.from_numpy(clip.betas)
+    fitted = fit_to_face(clip, face)
+    assert fitted.betas is not None, "tracked clips have betas"
+    target = torch.from_numpy(regression_target(fitted))
+    betas = torch.from_numpy(fitted.betas)
     personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
     extract = load_features(model.config.features)
@@ -115,7 +115,7 @@ def adapt_to_clip(
     count = options.voices if options.steps else 0
     versions = [heard, *in_other_voices(heard, count, seed=options.seed)]
     voices = [features_for_frames(extract, version, frames) for version in versions]
-    _fit(personal, voices, target, betas, options, progress)
+    _fit(personal, face, voices, target, betas, options, progress)
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
@@ -126,11 +126,13 @@ def adapt_to_clip(
         molora=branch_state(personal),
         embedding=embedding,
         betas=betas,
-        gain=amplitude_gain(personal.predict(voices[0], embedding[None], betas[None]), target),
+        gain=amplitude_gain(
+            face, personal.predict(voices[0], embedding[None], betas[None]), target
+        ),
         pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
-        blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),
+        blinks=_blinks(clip),
         gaze=GazeStatistics.of(head, eyes.mean(1), FPS),
         source=source,
     )
@@ -138,6 +140,7 @@ def adapt_to_clip(
 
 def _fit(
     model: ExpressionAdapter,
+    face: Face,
     voices: list[Tensor],
     target: Tensor,
     betas: Tensor,
@@ -158,9 +161,7 @@ def _fit(
         cycle_momentum=False,
     )
     loss_function = ExpressionLoss(
-        load_embedded_face(),
-        velocity_weight=options.velocity_weight,
-        lip_weight=options.lip_weight,
+        face, velocity_weight=options.velocity_weight, lip_weight=options.lip_weight
     )
     rng = np.random.default_rng(options.seed)
     torch_state = torch.random.get_rng_state()
@@ -183,6 +184,13 @@ def _fit(
         if progress is not None:
             progress(step + 1, options.steps)
     torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
+
+
+def _blinks(clip: MotionClip) -> BlinkStatistics:
+    """How the person blinks; as people in general do, where the clip's space has no lids."""
+    if clip.space != "arkit52":
+        return BlinkStatistics()
+    return BlinkStatistics.of(clip.expression[:, EYE_BLINK], clip.fps)
 
 
 def eye_rotation(clip: MotionClip) -> np.ndarray:

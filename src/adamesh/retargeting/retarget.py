@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from adamesh.errors import InputError
-from adamesh.faces.face import Face
+from adamesh.faces import Face, load_embedded_face
+from adamesh.library.store import load_named_face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import for_joints, over_joints
@@ -115,6 +116,31 @@ class Retargeter:
 def retargeter(source: Face, target: Face) -> Retargeter:
     """The `Retargeter` of two faces, set up once in a process."""
     return Retargeter(source, target)
+
+
+def fit_to_face(clip: MotionClip, face: Face, *, made_for: Face | None = None) -> MotionClip:
+    """A clip for `face`: as it is where it speaks the face's coefficients already, retargeted where not.
+
+    Args:
+        made_for: the face that the clip was made for. Default: the one that its metadata name, and for
+            `arkit52`, whose actions mean the same on every face, the embedded one.
+    Raises:
+        InputError: the clip doesn't tell what face it was made for, or a face lacks landmarks.
+    """
+    actions = clip.space == "arkit52"
+    named = None if actions else clip.metadata.get("face")
+    if made_for is None and named not in (None, face.name):
+        made_for = load_named_face(str(named))
+    if made_for is None and actions:
+        made_for = load_embedded_face()
+    if clip.space == face.space and (actions or made_for is None or made_for is face):
+        return clip
+    if made_for is None:
+        raise InputError(
+            f"the clip is in '{clip.space}' and does not tell of which face, so it cannot be put on "
+            f"'{face.name}' ('{face.space}'); name the face it was made for (--made-for)"
+        )
+    return retargeter(made_for, face).retarget(clip)
 
 
 def geometric(space: CoefficientSpace) -> Tensor:
