@@ -25,7 +25,6 @@ from adamesh.tracking.landmarker import FaceLandmarker
 Float = NDArray[np.float64]
 Parameters = dict[str, Tensor]  # arguments of a face's forward, [1, ...] each
 
-VIEWS = 60
 JUDGED = 20  # pictures that the landmarks are compared with afterwards
 SIZE = (640, 640)  # pixels
 SKIN, EYEBALLS = ("skin", "lips"), ("sclera", "iris", "pupil")  # materials
@@ -35,6 +34,9 @@ OPENINGS = (0.0, 0.0, 0.15, 0.3, 0.0)
 PARTED = 0.25
 WIDE_JAW = 0.4  # radians of the jaw's joint in a wide open mouth
 WIDE_GAP = 0.025  # metres that a wide open mouth parts the lips, where only expressions can
+_BELOW_EYES = np.array(
+    [0.0, -0.02145, -0.01507]
+)  # metres from between the eyes to the pictures' middle
 SMILE = 0.4  # weight, in the last of the pictures in turn
 # Factors on the skin's colours: as it is, light, brown and dark.
 TONES = ((1.0, 1.0, 1.0), (1.12, 1.14, 1.16), (0.72, 0.66, 0.62), (0.5, 0.42, 0.38))
@@ -59,7 +61,8 @@ def with_landmarks(
     face: Face,
     *,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    views: int = 60,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Face, LandmarkQuality]:
     """The face with its 478 landmarks, and how well they fit.
 
@@ -67,18 +70,20 @@ def with_landmarks(
         face: any face with the materials of SKIN and EYEBALLS; landmarks that it has are ignored
             unless nothing else says how to open its mouth.
         seed: of the pictures' people, cameras and backgrounds.
+        views: pictures to look at; less than about 20 make landmarks less exact.
         progress: called with the pictures looked at and their number.
     Raises:
         InputError: too few pictures look like a face.
         MissingDependencyError: the extra for rendering is not installed.
     """
     landmarker = FaceLandmarker()
-    total, done = VIEWS + JUDGED, 0
+    done, total = 0, views + JUDGED
 
     def find(image: NDArray[np.uint8]) -> NDArray | None:
         nonlocal done
         done += 1
-        progress(done, total)
+        if progress is not None:
+            progress(done, total)
         found = landmarker.find(image)
         return None if found is None else found.landmarks
 
@@ -86,7 +91,7 @@ def with_landmarks(
     triangles = face.triangles.numpy()
     opening = mouth_opening(face)
     embedding = embed_landmarks(
-        _views(face, opening, rng, VIEWS),
+        _views(face, opening, rng, views),
         find,
         rest=face(**opening(PARTED)).vertices[0].double().numpy(),
         triangles=triangles,
@@ -124,10 +129,10 @@ def mouth_opening(face: Face) -> Callable[[float], Parameters]:
     basis = face.landmark_basis()
     upper, lower = 0, 17  # the middle of the outer edges, which closed lips show too
     assert {upper, lower} < set(OUTER_LIPS)
-    if not basis.valid[[upper, lower]].all():
-        return lambda share: {}
     parting = basis.expressiondirs[upper, 1] - basis.expressiondirs[lower, 1]  # [E] metres
-    expression = (WIDE_GAP * parting / (parting @ parting))[None]
+    expression = torch.zeros_like(parting)[None]
+    if basis.valid[[upper, lower]].all():
+        expression = (WIDE_GAP * parting / (parting @ parting))[None]
     return lambda share: {"expression": share * expression}
 
 
@@ -138,7 +143,7 @@ def _views(
     on_skin = np.zeros(face.n_vertices, bool)
     on_skin[face.triangles.numpy()[_made_of(face, SKIN)]] = True
     eyes = [face.joint_names.index(joint) for joint in ("leye", "reye")]
-    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + [0.0, -0.0215, -0.015]
+    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + _BELOW_EYES
     for number in range(count):
         betas = torch.from_numpy(rng.normal(0, 0.5 if number % 2 else 0.0, (1, face.n_betas)))
         parameters = opening(OPENINGS[number % len(OPENINGS)])
