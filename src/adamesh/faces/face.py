@@ -312,6 +312,11 @@ class Face(nn.Module):
         weights = self.landmark_barycentric.to(values.dtype)
         return (corners * weights.view(N_LANDMARKS, 3, *[1] * (values.ndim - 1))).sum(dim=1)
 
+    def replace(self, **changes: Any) -> "Face":
+        """A face that differs in some arguments of the constructor."""
+        given = self.attributes() | self.tensors() | {"regions": self.regions}
+        return Face(**given | changes)
+
     def tensors(self) -> dict[str, Tensor]:
         """All buffers but the regions, by the name of their constructor argument."""
         return {key: value for key, value in self.named_buffers() if not key.startswith("region_")}

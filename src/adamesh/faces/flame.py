@@ -19,7 +19,7 @@ from torch import Tensor
 from adamesh.errors import InputError
 from adamesh.faces.appearance import plain_appearance
 from adamesh.faces.face import N_LANDMARKS, Face
-from adamesh.faces.pickles import read_pickled_arrays
+from adamesh.faces.pickles import MAX_BYTES, read_pickled_arrays
 from adamesh.files import check_input
 
 Array = np.ndarray
@@ -47,7 +47,7 @@ def read_flame(path: str | os.PathLike[str], *, has_jaw: bool | None = None) -> 
         InputError: it is not a FLAME model; the message says what is wrong with it.
     """
     path = check_input(path, "face model")
-    arrays = _read_npz(path) if zipfile.is_zipfile(path) else read_pickled_arrays(path)
+    arrays = _read_npz(path) if zipfile.is_zipfile(path) else read_pickled_arrays(path, _KEYS)
     model = _Model(arrays, path)
     if has_jaw is None:
         has_jaw = "no_jaw" not in path.stem.lower().replace("-", "_")
@@ -57,6 +57,13 @@ def read_flame(path: str | os.PathLike[str], *, has_jaw: bool | None = None) -> 
 def _read_npz(path: Path) -> dict[str, Array]:
     """The numbers in an .npz; objects, which may hide a pickle, are refused by numpy."""
     try:
+        with zipfile.ZipFile(path) as file:
+            unpacked = sum(member.file_size for member in file.infolist())
+        if unpacked > MAX_BYTES:
+            raise InputError(
+                f"face model '{path}' unpacks to {unpacked / 2**20:.0f} MiB; "
+                f"expected a FLAME model, of less than {MAX_BYTES // 2**20}: check the path"
+            )
         with np.load(path, allow_pickle=False) as file:
             # "gender" and the like are texts, and may be stored as objects.
             return {key: file[key] for key in _KEYS if key in file.files}
@@ -92,6 +99,8 @@ class _Model:
                 n is not None and n != m for n, m in zip(expected, shape, strict=False)
             ):
                 raise self._error(f"{key} has the shape {shape}, expected {_written(expected)}")
+            if arrays[key].dtype.kind not in "fiu":
+                raise self._error(f"{key} holds no numbers")
             if not np.isfinite(arrays[key]).all():
                 raise self._error(f"{key} has numbers that are not finite")
         self.template, self.shapedirs, self.posedirs, self.weights, self.regressor = (
