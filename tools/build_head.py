@@ -1014,7 +1014,7 @@ def build(base: BaseMesh) -> Face:
         return torch.from_numpy(np.ascontiguousarray(values, np.int64))
 
     return Face(
-        name="adamesh-head",
+        name="embedded",
         space="arkit52",
         expression_names=ARKIT52,
         joint_names=JOINTS,

@@ -6,7 +6,7 @@ not in it: that takes a pair of faces with a known correspondence, and is in the
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from adamesh.faces.face import Face
 from adamesh.motion.clip import MotionClip
-from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
+from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
 from adamesh.rates import FPS
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
 from adamesh.retargeting.registration import register
@@ -40,6 +40,14 @@ class ActionFigures:
     upper_motion: float
     upper: float
     upper_largest: float
+
+
+@dataclass(frozen=True)
+class LidFigures:
+    """Share of the distance between the lids' edges that a full blink takes away."""
+
+    source: float
+    target: float
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class SurfaceError:
         self.target = Articulation.of(
             target, SurfacePoints(own, torch.tensor([1.0, 0.0, 0.0]).expand(len(own), 3))
         )
-        self.kept = _geometric(source).float(), _geometric(target).float()
+        self.kept = [geometric(coefficient_space(f.space)).float() for f in (source, target)]
         points = target.template.numpy(force=True)[r.vertices]
         landmarks = target.landmark_basis().template.numpy(force=True)
 
@@ -97,12 +105,6 @@ class SurfaceError:
     def __call__(self, clip: MotionClip, result: MotionClip) -> Tensor:
         """[T, P] millimetres."""
         return MM * (self.wanted(clip) - self.reached(result)).norm(dim=-1)
-
-
-def _geometric(face: Face) -> Tensor:
-    from adamesh.motion.spaces import coefficient_space
-
-    return geometric(coefficient_space(face.space))
 
 
 def _displacement(points: Articulation, clip: MotionClip, kept: Tensor) -> Tensor:
@@ -146,13 +148,13 @@ class PairFigures:
         )
         return [ActionFigures(*row) for row in zip(*columns, strict=True)]
 
-    def lid_closure(self) -> tuple[float, float]:
-        """Share by which two full eyeBlink weights close the lids of the source and of the target."""
+    def lid_closure(self) -> LidFigures:
+        """What two full eyeBlink weights do."""
         weights = np.zeros((1, len(ARKIT52)), np.float32)
         weights[:, EYE_BLINK] = 1.0
         clip = MotionClip("arkit52", FPS, weights)
         result = self.there.retarget(clip)
-        return _closure(self.there.source, clip), _closure(self.there.target, result)
+        return LidFigures(_closure(self.there.source, clip), _closure(self.there.target, result))
 
     def clip(self, name: str, clip: MotionClip) -> ClipFigures:
         """A real clip there and back."""
@@ -186,8 +188,7 @@ class PairFigures:
 def _landmarks(face: Face, clip: MotionClip) -> Tensor:
     """[T, 478, 3] metres, of the face with a still head."""
     poses = {"jaw_pose": torch.tensor(clip.jaw_pose)} if "jaw" in face.joint_names else {}
-    still = replace(clip, expression=clip.expression)
-    vertices = face(expression=torch.tensor(still.expression), **poses).vertices
+    vertices = face(expression=torch.tensor(clip.expression), **poses).vertices
     return face.landmarks(vertices)
 
 
