@@ -8,6 +8,7 @@ from torch import Tensor
 from adamesh.faces.face import Face
 from adamesh.motion.spaces import coefficient_space
 
+STEP = 0.01  # radians to either side, whose difference is the derivative to a ten-thousandth
 
 @functools.lru_cache(maxsize=8)
 def motion_directions(face: Face) -> Tensor:
@@ -19,11 +20,9 @@ def motion_directions(face: Face) -> Tensor:
     if not coefficient_space(face.space).jaw_turns:
         return directions
 
-    def at(jaw_pose: Tensor) -> Tensor:
-        return face.landmarks(face(jaw_pose=jaw_pose[None]).vertices)[0]
-
+    by_jaw = directions.new_zeros(*directions.shape[:2], 3)
     if "jaw" in face.joint_names:
-        by_jaw = torch.func.jacfwd(at)(face.template.new_zeros(3)).float().nan_to_num()
-    else:
-        by_jaw = directions.new_zeros(*directions.shape[:2], 3)
+        turns = STEP * torch.eye(3).to(face.template)
+        ahead, behind = face.landmarks(face(jaw_pose=torch.cat([turns, -turns])).vertices).chunk(2)
+        by_jaw = ((ahead - behind) / (2 * STEP)).float().nan_to_num().permute(1, 2, 0)
     return torch.cat([directions, by_jaw], dim=-1)

@@ -19,7 +19,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
 from adamesh.rates import FPS
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
-from adamesh.retargeting.registration import register
+from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, register
 from adamesh.retargeting.retarget import Retargeter, geometric
 from adamesh.tracking import landmark_index as lm
 
@@ -195,7 +195,7 @@ def _landmarks(face: Face, clip: MotionClip) -> Tensor:
 def _opening(face: Face, clip: MotionClip) -> Tensor:
     """[T] mm by which the inner lips, where they are furthest apart, are further apart than at rest."""
     at_rest = MotionClip(clip.space, clip.fps, np.zeros_like(clip.expression[:1]))
-    upper, lower = list(lm.INNER_LIPS_UPPER), list(lm.INNER_LIPS_LOWER)
+    upper, lower = list(INNER_UPPER), list(INNER_LOWER)
 
     def height(shown: MotionClip) -> Tensor:
         points = _landmarks(face, shown)

@@ -32,11 +32,18 @@ SMALLEST_COSINE = 0.4  # between the normals of two partners
 CANDIDATES = 32  # nearest triangles among which a partner is looked for
 SMALLEST_SHARE = 0.8  # of the landmarks of the face that both faces must have
 
-_UPPER_LIP = lm.OUTER_LIPS[11:] + lm.INNER_LIPS_UPPER
-_LOWER_LIP = lm.OUTER_LIPS[1:10] + lm.INNER_LIPS_LOWER
+# Points of the lips that touch in a closed mouth. In the corners beyond them an embedding may take one lip
+# for the other.
+INNER_UPPER, INNER_LOWER = lm.INNER_LIPS_UPPER[1:-1], lm.INNER_LIPS_LOWER[1:-1]
+_CORNERS = (set(lm.INNER_LIPS_UPPER) | set(lm.INNER_LIPS_LOWER)) - {*INNER_UPPER, *INNER_LOWER}
+_UPPER_LIP, _LOWER_LIP = lm.OUTER_LIPS[12:-1] + INNER_UPPER, lm.OUTER_LIPS[2:9] + INNER_LOWER
 # The outline slides over the face with the view; irises belong to the eyeballs.
 _ON_SKIN = tuple(
-    sorted(set(range(lm.LANDMARK_COUNT)) - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS})
+    sorted(
+        set(range(lm.LANDMARK_COUNT))
+        - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS}
+        - _CORNERS
+    )
 )
 
 
@@ -139,7 +146,7 @@ def _surface(face: Face) -> _Surface:
     triangles = face.triangles.numpy(force=True)
     of_landmark = face.landmark_triangles.numpy(force=True)
     valid = of_landmark >= 0
-    needed = [*lm.INNER_LIPS, *lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]
+    needed = [*INNER_UPPER, *INNER_LOWER, *lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]
     if valid[list(_ON_SKIN)].mean() < SMALLEST_SHARE or not valid[needed].all():
         raise InputError(
             f"face '{face.name}' has {valid.sum()} of {lm.LANDMARK_COUNT} landmarks, too few to map "

@@ -17,7 +17,7 @@ from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import for_joints, over_joints
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK, CoefficientSpace, coefficient_space
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
-from adamesh.retargeting.registration import Registration, register
+from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, Registration, register
 from adamesh.retargeting.solver import Solver
 from adamesh.tracking import landmark_index as lm
 
@@ -55,7 +55,7 @@ class Retargeter:
         self._moved = Articulation.of(source, self._from)
         space = coefficient_space(target.space)
         self._solver = Solver(
-            Articulation.of(target, self._to), len(lm.INNER_LIPS_UPPER), space, geometric(space)
+            Articulation.of(target, self._to), len(INNER_UPPER), space, geometric(space)
         )
         self._kept = geometric(coefficient_space(source.space)).float()
 
@@ -133,7 +133,11 @@ def fit_to_face(clip: MotionClip, face: Face, *, made_for: Face | None = None) -
         made_for = load_named_face(str(named))
     if made_for is None and actions:
         made_for = load_embedded_face()
-    if clip.space == face.space and (actions or made_for is None or made_for is face):
+    if clip.space == "flame50" and (made_for or face).space == "flame100":
+        # FLAME's components are sorted by size: these are the first half.
+        wider = np.pad(clip.expression, ((0, 0), (0, 50)))
+        clip = replace(clip, space="flame100", expression=wider)
+    if clip.space == face.space and (actions or made_for is None or made_for.name == face.name):
         return clip
     if made_for is None:
         raise InputError(
@@ -155,7 +159,7 @@ def _with_lips(
     face: Face, corners: NDArray[np.int64], shares: NDArray[np.float64]
 ) -> SurfacePoints:
     """The points, and behind them those of the inner lips, the upper lip's first."""
-    ids = [*lm.INNER_LIPS_UPPER, *lm.INNER_LIPS_LOWER]
+    ids = [*INNER_UPPER, *INNER_LOWER]
     lips = face.triangles[face.landmark_triangles[ids]], face.landmark_barycentric[ids]
     return SurfacePoints(
         torch.cat([torch.from_numpy(corners), lips[0]]),
