@@ -177,7 +177,9 @@ def _decimate(
 
     cells = np.column_stack([np.full(len(triangles), 3), triangles])
     mesh = pv.PolyData(points, cells.ravel())
-    thin = mesh.decimate_pro(1 - KEPT_TRIANGLES, preserve_topology=True, boundary_vertex_deletion=True)
+    thin = mesh.decimate_pro(
+        1 - KEPT_TRIANGLES, preserve_topology=True, boundary_vertex_deletion=True
+    )
     distance, kept = cKDTree(points).query(np.asarray(thin.points, float))
     assert distance.max() < 1e-6, "this decimation keeps vertices where they are"
     used = thin.faces.reshape(-1, 4)[:, 1:].astype(np.int64)

@@ -156,7 +156,9 @@ def test_a_config_that_does_not_fit_its_face(
 
 
 def test_motion_that_does_not_fit_the_model(library: Face, tmp_path: Path) -> None:
-    wrong = Sequence("w", "w", (torch.zeros(200, FEATURE_DIM),), torch.zeros(90, 52), torch.zeros(50))
+    wrong = Sequence(
+        "w", "w", (torch.zeros(200, FEATURE_DIM),), torch.zeros(90, 52), torch.zeros(50)
+    )
     config = ExpressionTraining(steps=1, model=SMALL)
     with pytest.raises(InputError, match="motion of 'w' has 52 numbers a frame, 'flame50' has 53"):
         train_expression(config, [wrong], [wrong], library, tmp_path, progress=lambda *_: None)

@@ -15,9 +15,9 @@ import torch
 import adamesh
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
+from adamesh.faces import load_embedded_face
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import VideoWriter, probe, read_frames
-from adamesh.faces import load_embedded_face
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import detect_blinks
 from adamesh.motion.clip import ROTATIONS, MotionClip

@@ -202,7 +202,9 @@ class TestRetarget:
         result = Retargeter(head, head).retarget(clip)
         a, b = (head(expression=torch.tensor(c.expression)).vertices for c in (clip, result))
         assert 1000 * (a - b).norm(dim=-1).max() < 0.5
-        np.testing.assert_array_equal(result.expression[:, EYE_BLINK], clip.expression[:, EYE_BLINK])
+        np.testing.assert_array_equal(
+            result.expression[:, EYE_BLINK], clip.expression[:, EYE_BLINK]
+        )
         there = Retargeter(head, flame).retarget(clip)
         again = Retargeter(flame, flame).retarget(there)
         a, b = (
@@ -245,7 +247,9 @@ class TestRetarget:
     def lip_heights(self, face: Face, clip: MotionClip) -> torch.Tensor:
         """[L] mm between the inner lips."""
         points = face.landmarks(
-            face(expression=torch.tensor(clip.expression), jaw_pose=torch.tensor(clip.jaw_pose)).vertices
+            face(
+                expression=torch.tensor(clip.expression), jaw_pose=torch.tensor(clip.jaw_pose)
+            ).vertices
         )[0]
         upper, lower = list(lm.INNER_LIPS_UPPER[1:-1]), list(lm.INNER_LIPS_LOWER[1:-1])
         return 1000 * (points[upper] - points[lower])[:, 1]
@@ -370,7 +374,9 @@ class TestFitToFace:
         with pytest.raises(InputError, match="--face embedded"):
             export(there, tmp_path / "x.csv")
         assert not list(tmp_path.glob("x.*"))
-        with pytest.raises(InputError, match=r"the clip is in 'arkit52', face 'other' in 'flame50'"):
+        with pytest.raises(
+            InputError, match=r"the clip is in 'arkit52', face 'other' in 'flame50'"
+        ):
             retargeter(library, library).retarget(clip)
 
 

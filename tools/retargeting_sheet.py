@@ -48,9 +48,9 @@ def tiles(face: Face, clip: MotionClip) -> list[tuple[str, np.ndarray]]:
     shown = fit_to_face(clip, face)
     jaw = {"jaw_pose": torch.tensor(shown.jaw_pose)} if "jaw" in face.joint_names else {}
     vertices = face(expression=torch.tensor(shown.expression), **jaw).vertices.numpy()
-    middle = face.landmark_basis().template[list(LIPS)].mean(0).numpy() + [0.0, 0.03, -0.03]
+    middle = face.landmark_basis().template[list(LIPS)].mean(0) + torch.tensor([0.0, 0.03, -0.03])
     size = (TILE, TILE)
-    camera = Camera.looking_at(middle, size=size, height=0.2)
+    camera = Camera.looking_at(middle.numpy(), size=size, height=0.2)
     with HeadRenderer(face, size, camera) as renderer:
         pictures = [renderer.render(v) for v in vertices]
     return [(f"{face.name}: {name}", p) for name, p in zip(POSES, pictures, strict=True)]

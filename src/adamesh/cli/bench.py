@@ -99,12 +99,11 @@ def bench_retargeting(
     clips = []
     with progress_bars() as report:
         for done, path in enumerate(paths, start=1):
-            name = str(path.relative_to(tracks).with_suffix(""))
-            clips.append(pair.clip(name, MotionClip.load(path)))
+            clips.append(pair.clip(f"{path.parent.name}/{path.stem}", MotionClip.load(path)))
             report("clips", done, len(paths))
     actions, lids = pair.actions(), pair.lid_closure()
     if as_json:
-        figures = {"actions": actions, "lids": [lids], "clips": clips}
+        figures: dict[str, list[Any]] = {"actions": actions, "lids": [lids], "clips": clips}
         plain = {kind: [asdict(row) for row in rows] for kind, rows in figures.items()}
         typer.echo(json.dumps(plain, indent=1))
         return

@@ -75,8 +75,8 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
     _check_training_packages()
     from adamesh.data.corpus import check_names, read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
-    from adamesh.library.store import load_named_face
     from adamesh.features import load_features
+    from adamesh.library.store import load_named_face
     from adamesh.training.config import load_training_config
     from adamesh.training.expression import ExpressionTraining
     from adamesh.training.expression import train_expression as run

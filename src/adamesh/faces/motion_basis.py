@@ -10,6 +10,7 @@ from adamesh.motion.spaces import coefficient_space
 
 STEP = 0.01  # radians to either side, whose difference is the derivative to a ten-thousandth
 
+
 @functools.lru_cache(maxsize=8)
 def motion_directions(face: Face) -> Tensor:
     """[478, 3, D] metres per unit of each number of `motion.regression`, float32, zero for no landmark.

@@ -13,8 +13,8 @@ from torch import Tensor
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.sequences import in_other_voices
 from adamesh.faces import Face
-from adamesh.library.store import load_named_face
 from adamesh.features import features_for_frames, load_features
+from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss

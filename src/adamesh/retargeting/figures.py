@@ -92,7 +92,9 @@ class SurfaceError:
 
         eyes = lm.LEFT_EYE + lm.RIGHT_EYE
         self.mouth, self.lids = near(lm.LIPS, MOUTH), near(eyes, LIDS)
-        self.upper = near(eyes + lm.LEFT_BROW + lm.RIGHT_BROW, UPPER_FACE) & ~self.lids & ~self.mouth
+        self.upper = (
+            near(eyes + lm.LEFT_BROW + lm.RIGHT_BROW, UPPER_FACE) & ~self.lids & ~self.mouth
+        )
 
     def wanted(self, clip: MotionClip) -> Tensor:
         """[T, P, 3] metres."""

@@ -40,9 +40,7 @@ _UPPER_LIP, _LOWER_LIP = lm.OUTER_LIPS[12:-1] + INNER_UPPER, lm.OUTER_LIPS[2:9] 
 # The outline slides over the face with the view; irises belong to the eyeballs.
 _ON_SKIN = tuple(
     sorted(
-        set(range(lm.LANDMARK_COUNT))
-        - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS}
-        - _CORNERS
+        set(range(lm.LANDMARK_COUNT)) - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS} - _CORNERS
     )
 )
 

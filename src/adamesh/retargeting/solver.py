@@ -20,7 +20,11 @@ from adamesh.retargeting.articulation import Articulation
 
 LIP_WEIGHT = 4.0
 RIDGE = 0.01  # mm^2 per squared standard deviation of a component without bounds
-JAW_RIDGE = (0.0, 50.0, 400.0)  # mm^2 per rad^2 about x, y, z: jaws open, shift a little, never roll
+JAW_RIDGE = (
+    0.0,
+    50.0,
+    400.0,
+)  # mm^2 per rad^2 about x, y, z: jaws open, shift a little, never roll
 BOUNDED_RIDGE = 0.01  # mm^2 per squared weight
 BOUNDED_SPARSITY = 0.03  # mm^2 per weight: of two actions that cancel, neither is used
 MOST_STEPS = 8  # of Gauss-Newton
@@ -125,7 +129,10 @@ class Solver:
         flat = by_jaw.flatten(2)
         normal[:, E:, E:] = flat @ flat.mT
         gradient = torch.cat(
-            [by_expression(residual[:, None])[:, 0], (flat @ residual.flatten(1)[..., None])[..., 0]],
+            [
+                by_expression(residual[:, None])[:, 0],
+                (flat @ residual.flatten(1)[..., None])[..., 0],
+            ],
             dim=1,
         )
         return normal, gradient
