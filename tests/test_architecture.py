@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "rates", "files"},
     {"motion", "faces", "audio", "media", "nn"},
     {"models", "metrics", "tracking", "render"},
-    {"checkpoints"},
+    {"checkpoints", "library"},
     {"features"},
     {"data"},
     {"training", "pipeline"},

@@ -136,14 +136,29 @@ def mouth_opening(face: Face) -> Callable[[float], Parameters]:
     return lambda share: {"expression": share * expression}
 
 
+def face_camera(
+    face: Face,
+    size: tuple[int, int],
+    *,
+    height: float,
+    distance: float = 1.2,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+) -> Camera:
+    """A camera that looks at the middle of the face: see `Camera.looking_at`."""
+    eyes = [face.joint_names.index(joint) for joint in ("leye", "reye")]
+    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + _BELOW_EYES
+    return Camera.looking_at(
+        middle, size=size, height=height, distance=distance, yaw=yaw, pitch=pitch
+    )
+
+
 def _views(
     face: Face, opening: Callable[[float], Parameters], rng: np.random.Generator, count: int
 ) -> Iterator[View]:
     """Pictures of the face: random people, the mouth closed and open, all sides, several skins."""
     on_skin = np.zeros(face.n_vertices, bool)
     on_skin[face.triangles.numpy()[_made_of(face, SKIN)]] = True
-    eyes = [face.joint_names.index(joint) for joint in ("leye", "reye")]
-    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + _BELOW_EYES
     for number in range(count):
         betas = torch.from_numpy(rng.normal(0, 0.5 if number % 2 else 0.0, (1, face.n_betas)))
         parameters = opening(OPENINGS[number % len(OPENINGS)])
@@ -152,9 +167,9 @@ def _views(
         vertices = face(betas=betas.to(face.template.dtype), **parameters).vertices[0]
         colors = face.colors.numpy().copy()
         colors[on_skin] = np.clip(colors[on_skin] * TONES[number % len(TONES)], 0, 1)
-        camera = Camera.looking_at(
-            middle,
-            size=SIZE,
+        camera = face_camera(
+            face,
+            SIZE,
             height=0.30,
             distance=rng.uniform(0.6, 2.0),
             yaw=np.radians(rng.uniform(-25, 25)),
