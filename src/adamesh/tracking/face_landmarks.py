@@ -25,7 +25,7 @@ from adamesh.tracking.landmarker import FaceLandmarker
 Float = NDArray[np.float64]
 Parameters = dict[str, Tensor]  # arguments of a face's forward, [1, ...] each
 
-JUDGED = 20  # pictures that the landmarks are compared with afterwards
+JUDGED = 1 / 3  # pictures that the landmarks are compared with afterwards, per one looked at
 SIZE = (640, 640)  # pixels
 SKIN, EYEBALLS = ("skin", "lips"), ("sclera", "iris", "pupil")  # materials
 # Of a wide open mouth: how far it is open in the pictures in turn, and on the mesh on which the views
@@ -77,7 +77,8 @@ def with_landmarks(
         MissingDependencyError: the extra for rendering is not installed.
     """
     landmarker = FaceLandmarker()
-    done, total = 0, views + JUDGED
+    judged = round(JUDGED * views)
+    done, total = 0, views + judged
 
     def find(image: NDArray[np.uint8]) -> NDArray | None:
         nonlocal done
@@ -99,7 +100,7 @@ def with_landmarks(
         eyeballs=_made_of(face, EYEBALLS),
     )
     residual = 100 * reprojection_residual(
-        embedding, _views(face, opening, rng, JUDGED), find, triangles
+        embedding, _views(face, opening, rng, judged), find, triangles
     )
     embedded = face.replace(
         landmark_triangles=torch.from_numpy(embedding.triangles),
