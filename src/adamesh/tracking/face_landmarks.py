@@ -1,6 +1,6 @@
 """Gives a face model its landmarks, by looking at pictures of it.
 
-    face = with_landmarks(face)
+    face, quality = with_landmarks(face, seed=0)
 
 It works for any face that has skin and eyeballs: the embedded head, and models that come without
 landmarks. The mouth is opened a little in some of the pictures, which tells the lips apart; how,
@@ -34,10 +34,9 @@ OPENINGS = (0.0, 0.0, 0.15, 0.3, 0.0)
 PARTED = 0.25
 WIDE_JAW = 0.4  # radians of the jaw's joint in a wide open mouth
 WIDE_GAP = 0.025  # metres that a wide open mouth parts the lips, where only expressions can
-_BELOW_EYES = np.array(
-    [0.0, -0.02145, -0.01507]
-)  # metres from between the eyes to the pictures' middle
-SMILE = 0.4  # weight, in the last of the pictures in turn
+# Metres from between the eyes to the middle of the pictures.
+_BELOW_EYES = np.array([0.0, -0.02145, -0.01507])
+SMILE = 0.4  # weight in the last of the pictures in turn, where the face has such an action
 # Factors on the skin's colours: as it is, light, brown and dark.
 TONES = ((1.0, 1.0, 1.0), (1.12, 1.14, 1.16), (0.72, 0.66, 0.62), (0.5, 0.42, 0.38))
 
@@ -67,8 +66,8 @@ def with_landmarks(
     """The face with its 478 landmarks, and how well they fit.
 
     Args:
-        face: any face with the materials of SKIN and EYEBALLS; landmarks that it has are ignored
-            unless nothing else says how to open its mouth.
+        face: any face with the materials of SKIN and EYEBALLS. Landmarks that it has serve to open
+            its mouth where nothing else does.
         seed: of the pictures' people, cameras and backgrounds.
         views: pictures to look at; less than about 20 make landmarks less exact.
         progress: called with the pictures looked at and their number.
