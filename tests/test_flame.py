@@ -79,6 +79,7 @@ def test_a_renamed_model_without_a_jaw_can_be_told(folder: Path) -> None:
 
 def test_old_and_big_endian_and_fortran_arrays_are_the_same_numbers(tmp_path: Path) -> None:
     arrays = flame_arrays()
+    arrays = arrays | {"shapedirs": arrays["shapedirs"][..., :350]}
     changed = {
         key: np.asfortranarray(value.astype(">f8" if value.dtype == float else ">u4"))
         for key, value in arrays.items()

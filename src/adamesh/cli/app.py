@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from adamesh.cli.bench import bench_app
+from adamesh.cli.face import face_app
 from adamesh.cli.options import Checkpoint, Data, FaceName, Force, Fps, Json, Output, progress_bars
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
+app.add_typer(face_app, name="face")
 
 
 class Pose(StrEnum):

@@ -9,6 +9,7 @@ FLAME (Li et al., SIGGRAPH Asia 2017).
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,24 @@ def _read_npz(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as file:
             # "gender" and the like are texts, and may be stored as objects.
             return {key: file[key] for key in _KEYS if key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except _BROKEN as error:
         raise InputError(
-            f"face model '{path}' was not read: it is no .npz of plain arrays ({error}); "
-            "download the file again from its makers"
-        ) from None
+            f"face model '{path}' is refused: it is no whole .npz of plain arrays; "
+            "download it again from its makers"
+        ) from error
 
+
+# What numpy, zipfile and zlib raise on files that are cut off, altered or made to hide something.
+_BROKEN = (
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 _KEYS = {
     "f": (None, 3),
@@ -136,7 +149,9 @@ class _Model:
         self.expression = self.shapedirs[..., N_IDENTITY : N_IDENTITY + size]
 
     def _error(self, what: str) -> InputError:
-        return InputError(f"'{self.path}' is not a FLAME model: {what}")
+        return InputError(
+            f"face model '{self.path}' is refused: {what}; give a FLAME model as its makers wrote it"
+        )
 
     def face(self, name: str, *, has_jaw: bool) -> Face:
         joints, parents = list(JOINTS), list(PARENTS)

@@ -17,7 +17,7 @@ def speak(
     *,
     intensity: float | None = 1.0,
 ) -> Tensor:
-    """[T, D] what a network regresses (see `motion.regression`), blinks and gaze for the first `frames` frames of `samples`.
+    """[T, D] without blinks and gaze, see `motion.regression`, for the first `frames` frames of `samples`.
 
     Args:
         model: of the person, see `Style.personal_model`.

@@ -1,6 +1,6 @@
 """Gives a face model its landmarks, by looking at pictures of it.
 
-    face = with_landmarks(face)
+    face, quality = with_landmarks(face, seed=0)
 
 It works for any face that has skin and eyeballs: the embedded head, and models that come without
 landmarks. The mouth is opened a little in some of the pictures, which tells the lips apart; how,
@@ -25,7 +25,7 @@ from adamesh.tracking.landmarker import FaceLandmarker
 Float = NDArray[np.float64]
 Parameters = dict[str, Tensor]  # arguments of a face's forward, [1, ...] each
 
-JUDGED = 20  # pictures that the landmarks are compared with afterwards
+JUDGED = 1 / 3  # pictures that the landmarks are compared with afterwards, per one looked at
 SIZE = (640, 640)  # pixels
 SKIN, EYEBALLS = ("skin", "lips"), ("sclera", "iris", "pupil")  # materials
 # Of a wide open mouth: how far it is open in the pictures in turn, and on the mesh on which the views
@@ -34,10 +34,9 @@ OPENINGS = (0.0, 0.0, 0.15, 0.3, 0.0)
 PARTED = 0.25
 WIDE_JAW = 0.4  # radians of the jaw's joint in a wide open mouth
 WIDE_GAP = 0.025  # metres that a wide open mouth parts the lips, where only expressions can
-_BELOW_EYES = np.array(
-    [0.0, -0.02145, -0.01507]
-)  # metres from between the eyes to the pictures' middle
-SMILE = 0.4  # weight, in the last of the pictures in turn
+# Metres from between the eyes to the middle of the pictures.
+_BELOW_EYES = np.array([0.0, -0.02145, -0.01507])
+SMILE = 0.4  # weight in the last of the pictures in turn, where the face has such an action
 # Factors on the skin's colours: as it is, light, brown and dark.
 TONES = ((1.0, 1.0, 1.0), (1.12, 1.14, 1.16), (0.72, 0.66, 0.62), (0.5, 0.42, 0.38))
 
@@ -67,8 +66,8 @@ def with_landmarks(
     """The face with its 478 landmarks, and how well they fit.
 
     Args:
-        face: any face with the materials of SKIN and EYEBALLS; landmarks that it has are ignored
-            unless nothing else says how to open its mouth.
+        face: any face with the materials of SKIN and EYEBALLS. Landmarks that it has serve to open
+            its mouth where nothing else does.
         seed: of the pictures' people, cameras and backgrounds.
         views: pictures to look at; less than about 20 make landmarks less exact.
         progress: called with the pictures looked at and their number.
@@ -77,7 +76,8 @@ def with_landmarks(
         MissingDependencyError: the extra for rendering is not installed.
     """
     landmarker = FaceLandmarker()
-    done, total = 0, views + JUDGED
+    judged = round(JUDGED * views)
+    done, total = 0, views + judged
 
     def find(image: NDArray[np.uint8]) -> NDArray | None:
         nonlocal done
@@ -99,7 +99,7 @@ def with_landmarks(
         eyeballs=_made_of(face, EYEBALLS),
     )
     residual = 100 * reprojection_residual(
-        embedding, _views(face, opening, rng, JUDGED), find, triangles
+        embedding, _views(face, opening, rng, judged), find, triangles
     )
     embedded = face.replace(
         landmark_triangles=torch.from_numpy(embedding.triangles),
@@ -136,14 +136,29 @@ def mouth_opening(face: Face) -> Callable[[float], Parameters]:
     return lambda share: {"expression": share * expression}
 
 
+def face_camera(
+    face: Face,
+    size: tuple[int, int],
+    *,
+    height: float,
+    distance: float = 1.2,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+) -> Camera:
+    """A camera that looks at the middle of the face: see `Camera.looking_at`."""
+    eyes = [face.joint_names.index(joint) for joint in ("leye", "reye")]
+    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + _BELOW_EYES
+    return Camera.looking_at(
+        middle, size=size, height=height, distance=distance, yaw=yaw, pitch=pitch
+    )
+
+
 def _views(
     face: Face, opening: Callable[[float], Parameters], rng: np.random.Generator, count: int
 ) -> Iterator[View]:
     """Pictures of the face: random people, the mouth closed and open, all sides, several skins."""
     on_skin = np.zeros(face.n_vertices, bool)
     on_skin[face.triangles.numpy()[_made_of(face, SKIN)]] = True
-    eyes = [face.joint_names.index(joint) for joint in ("leye", "reye")]
-    middle = face.joints_template[eyes].double().numpy().mean(axis=0) + _BELOW_EYES
     for number in range(count):
         betas = torch.from_numpy(rng.normal(0, 0.5 if number % 2 else 0.0, (1, face.n_betas)))
         parameters = opening(OPENINGS[number % len(OPENINGS)])
@@ -152,9 +167,9 @@ def _views(
         vertices = face(betas=betas.to(face.template.dtype), **parameters).vertices[0]
         colors = face.colors.numpy().copy()
         colors[on_skin] = np.clip(colors[on_skin] * TONES[number % len(TONES)], 0, 1)
-        camera = Camera.looking_at(
-            middle,
-            size=SIZE,
+        camera = face_camera(
+            face,
+            SIZE,
             height=0.30,
             distance=rng.uniform(0.6, 2.0),
             yaw=np.radians(rng.uniform(-25, 25)),

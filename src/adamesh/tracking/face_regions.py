@@ -45,6 +45,7 @@ def with_regions(face: Face) -> Face:
     def behind(*landmarks: int) -> Mask:
         """Which vertices are in a closed line of landmarks, seen from the front, or close behind."""
         corners = points[list(landmarks)]
+        corners = corners[np.isfinite(corners[:, 0])]
         near = vertices[:, 2] > corners[:, 2].min() - DEPTH
         return on_skin & near & _in_polygon(vertices[:, :2], corners[:, :2])
 
@@ -79,7 +80,7 @@ def with_regions(face: Face) -> Face:
     for color, where, rounds in (
         (BROW_SHARE * BROWS + (1 - BROW_SHARE) * SKIN, found["brows"], 2),
         (LIPS, lips | mouth, 1),
-        (INSIDE, mouth, 1),
+        (INSIDE, mouth, 0),
     ):
         share = where.astype(float)
         for _ in range(rounds):
@@ -107,6 +108,7 @@ def _above(vertices: Float, points: Float, lips: Mask) -> Mask:
     line = np.concatenate(
         [points[[MOUTH_CORNERS[0], right]], middle, points[[left, MOUTH_CORNERS[1]]]]
     )
+    line = line[np.isfinite(line[:, 0])]
     return lips & (vertices[:, 1] > np.interp(vertices[:, 0], line[:, 0], line[:, 1]))
 
 
