@@ -1,6 +1,8 @@
 """Motion between faces: what is carried over, what the solver finds, and that nothing slips through."""
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +14,19 @@ from scipy.optimize import least_squares, lsq_linear
 from scipy.spatial.transform import Rotation
 from test_faces import small_face
 
+from adamesh.cli import main
 from adamesh.errors import InputError
 from adamesh.export import export
 from adamesh.faces import Face, load_embedded_face, save_face
 from adamesh.library.store import check_new_face
+from adamesh.media.audio import load_audio, write_wav
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import over_joints
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MIRROR, MOUTH, coefficient_space
+from adamesh.pipeline.sample import SAMPLE_SPEECH
+from adamesh.rates import SAMPLE_RATE
 from adamesh.retargeting import solver as solving
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
 from adamesh.retargeting.figures import PairFigures
@@ -396,3 +402,87 @@ def test_a_jaw_that_turns_is_among_what_networks_move(flame: Face) -> None:
     assert float(exact) > 0.01
     assert float(linear) == pytest.approx(float(exact), rel=0.15)
     assert coefficient_space("flame50").jaw_turns
+
+
+class TestCommands:
+    @pytest.fixture
+    def say(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[..., tuple[int, str, str]]:
+        """Runs the command line in this process: exit code, output, errors."""
+
+        def run(*arguments: str | Path) -> tuple[int, str, str]:
+            monkeypatch.setattr(sys, "argv", ["adamesh", *map(str, arguments)])
+            capsys.readouterr()
+            code = 0
+            try:
+                main()
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+            return code, *capsys.readouterr()
+
+        return run
+
+    def test_export_there_and_back(self, say, library: Face, tmp_path: Path) -> None:
+        clip = mouths(10)
+        clip.save(tmp_path / "clip.npz")
+        code, _, err = say(
+            "export", tmp_path / "clip.npz", "--face", "other", "-o", tmp_path / "there.npz"
+        )
+        assert code == 0, err
+        assert MotionClip.load(tmp_path / "there.npz").space == "flame50"
+        assert (
+            say("export", tmp_path / "clip.npz", "--face", "other", "-o", tmp_path / "there.glb")[0]
+            == 0
+        )
+        code, _, err = say("export", tmp_path / "there.npz", "-o", tmp_path / "wrong.glb")
+        assert code == 2
+        assert "--face embedded" in err
+        code, _, err = say(
+            "export", tmp_path / "there.npz", "--face", "embedded", "-o", tmp_path / "back.npz"
+        )
+        assert code == 0, err
+        back = MotionClip.load(tmp_path / "back.npz")
+        assert np.abs(back.expression - clip.expression)[:, JAW_OPEN].max() < 0.05
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            (("--face", "nobody"), "there is no face 'nobody'; known: embedded, other"),
+            (("--made-for", "other"), "say with --face where it goes"),
+        ],
+    )
+    def test_one_line(
+        self, say, library: Face, tmp_path: Path, options: tuple[str, ...], named: str
+    ) -> None:
+        assert library.name == "other"
+        mouths(3).save(tmp_path / "clip.npz")
+        code, _, err = say("export", tmp_path / "clip.npz", *options, "-o", tmp_path / "x.npz")
+        assert (code, err.count("\n")) == (2, 1)
+        assert named in err
+        assert not (tmp_path / "x.npz").exists()
+
+    def test_animate(self, say, library: Face, tmp_path: Path) -> None:
+        assert library.name == "other"
+        samples = load_audio(SAMPLE_SPEECH)[:SAMPLE_RATE]
+        write_wav(tmp_path / "speech.wav", samples, SAMPLE_RATE)
+        out = tmp_path / "talking.npz"
+        code, _, err = say("animate", tmp_path / "speech.wav", "--face", "other", "-o", out)
+        assert code == 0, err
+        clip = MotionClip.load(out)
+        assert (clip.space, clip.metadata["face"]) == ("flame50", "other")
+        assert clip.jaw_pose[:, 0].max() > 0.03
+
+    def test_bench(self, say, library: Face, tmp_path: Path) -> None:
+        assert library.name == "other"
+        (tmp_path / "me").mkdir()
+        mouths(10).save(tmp_path / "me" / "talk.npz")
+        code, out, err = say(
+            "bench", "retargeting", "--face", "other", "--tracks", tmp_path / "me", "--json"
+        )
+        assert code == 0, err
+        figures = json.loads(out)
+        assert len(figures["actions"]) == 42
+        assert figures["clips"][0]["clip"] == "me/talk"
+        assert 0 < figures["clips"][0]["mouth"] < 1
+        assert say("bench", "retargeting", "--face", "other", "--tracks", tmp_path / "no")[0] == 2

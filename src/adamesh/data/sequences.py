@@ -74,7 +74,10 @@ def load_sequence(
     clip = MotionClip.load(video.track).resample(FPS)
     clip = clip if face is None else fit_to_face(clip, face)
     heard = load_sound(video, sound_delay)
-    assert clip.betas is not None, "the tracker gives betas"
+    if clip.betas is None:
+        raise InputError(
+            f"track '{video.track}' has no betas; give it those of its subject, zeros for the average face"
+        )
     return Sequence(
         name=str(video.track.stem),
         speaker=video.speaker,

@@ -72,13 +72,15 @@ def animate(
     config = personal.config
     values = speak(personal, style, samples, frames, intensity=intensity).numpy()
     motion = regressed_motion(config.space, values)
+    joint_names = load_named_face(config.face).joint_names
+    if "jaw" not in joint_names:
+        motion.pop("jaw_pose", None)
 
     rng = np.random.default_rng(seed)
     closures = sample_blinks(frames, FPS, style.blinks, rng)
     eyes = np.zeros((frames, 2, 3), np.float32)
     if pose != "off":
         head, eyes = _head_and_eyes(pose, style, samples, frames, pose_scale, seed, rng)
-        joint_names = load_named_face(config.face).joint_names
         motion["neck_pose"], motion["head_pose"] = for_joints(joint_names, head[:, 0], head[:, 1])
         motion["leye_pose"], motion["reye_pose"] = eyes[:, 0], eyes[:, 1]
     if config.space == "arkit52":

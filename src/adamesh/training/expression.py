@@ -141,6 +141,11 @@ def _check_space(config: ExpressionConfig, face: Face, sequences: list[Sequence]
                 f"the motion of '{sequence.name}' has {sequence.expression.shape[1]} numbers a frame, "
                 f"'{config.space}' has {size}; load it for face '{face.name}'"
             )
+        if len(sequence.betas) != config.identity_dim:
+            raise InputError(
+                f"'{sequence.name}' has {len(sequence.betas)} betas, model.identity_dim is "
+                f"{config.identity_dim}; set it to {len(sequence.betas)}"
+            )
 
 
 def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch) -> Tensor:
