@@ -26,7 +26,7 @@ from adamesh.pipeline.animate import animate
 from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.pipeline.style import Style
 from adamesh.rates import SAMPLE_RATE, frames_in
-from adamesh.retargeting.retarget import fit_to_face
+from adamesh.retargeting import fit_to_face
 from adamesh.training.expression import ExpressionTraining, train_expression
 
 SMALL = ExpressionConfig(

@@ -27,11 +27,11 @@ from adamesh.motion.head import over_joints
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MIRROR, MOUTH, coefficient_space
 from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import SAMPLE_RATE
+from adamesh.retargeting import Retargeter, fit_to_face, retargeter
 from adamesh.retargeting import solver as solving
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
 from adamesh.retargeting.figures import PairFigures
 from adamesh.retargeting.registration import register
-from adamesh.retargeting.retarget import Retargeter, fit_to_face, retargeter
 from adamesh.tracking import landmark_index as lm
 
 SPEECH = [i for i in MOUTH if ARKIT52[i] not in ("tongueOut", "jawForward", "cheekPuff")]
@@ -424,6 +424,7 @@ class TestCommands:
         return run
 
     def test_export_there_and_back(self, say, library: Face, tmp_path: Path) -> None:
+        assert library.name == "other"
         clip = mouths(10)
         clip.save(tmp_path / "clip.npz")
         code, _, err = say(

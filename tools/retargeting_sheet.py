@@ -15,7 +15,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
 from adamesh.rates import FPS
 from adamesh.render import Camera, HeadRenderer
-from adamesh.retargeting.retarget import fit_to_face
+from adamesh.retargeting import fit_to_face
 from adamesh.tracking.landmark_index import LIPS
 
 TILE = 208  # pixels

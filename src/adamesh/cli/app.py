@@ -91,7 +91,7 @@ def animate(
     from adamesh.pipeline.animate import animate as run
     from adamesh.pipeline.style import Style
     from adamesh.rates import SAMPLE_RATE
-    from adamesh.retargeting.retarget import fit_to_face
+    from adamesh.retargeting import fit_to_face
 
     model = load_network(ExpressionAdapter, checkpoint)
     shown = load_named_face(face or model.config.face)
@@ -112,6 +112,7 @@ def animate(
             seed=seed,
         )
         clip = fit_to_face(clip, shown)
+        _say_what_stays_behind(model.config.space, shown.space)
         write(
             clip,
             output,
@@ -122,6 +123,11 @@ def animate(
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(f"{output}: {clip.duration:.1f} s")
+
+
+def _say_what_stays_behind(given: str, shown: str) -> None:
+    if given == "arkit52" != shown:
+        typer.echo(f"blinks are left out: the components of '{shown}' close no lids", err=True)
 
 
 @app.command()
@@ -217,13 +223,15 @@ def export(
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
-    from adamesh.retargeting.retarget import fit_to_face
+    from adamesh.retargeting import fit_to_face
 
     motion = MotionClip.load(clip)
     shown = None if face is None else load_named_face(face)
     if shown is not None:
         source = None if made_for is None else load_named_face(made_for)
+        given = motion.space
         motion = fit_to_face(motion, shown, made_for=source)
+        _say_what_stays_behind(given, shown.space)
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
     with progress_bars() as report:
         write(

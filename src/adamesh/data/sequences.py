@@ -19,7 +19,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import EYE_LOOK, MIRROR, coefficient_space
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE
-from adamesh.retargeting.retarget import fit_to_face
+from adamesh.retargeting import fit_to_face
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def write_livelink(clip: MotionClip, path: Path) -> None:
     if clip.space != "arkit52":
         raise InputError(
             f"Live Link Face knows the 52 ARKit actions, this clip is in '{clip.space}'; "
-            "retarget it to arkit52: --face embedded, or fit_to_face in Python"
+            "retarget it to arkit52: --face embedded, or adamesh.retargeting.fit_to_face in Python"
         )
     head = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
     eyes = (Rotation.from_rotvec(clip.leye_pose), Rotation.from_rotvec(clip.reye_pose))

@@ -29,7 +29,7 @@ from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
-from adamesh.retargeting.retarget import fit_to_face
+from adamesh.retargeting import fit_to_face
 from adamesh.tracking.track import track_video
 
 LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better

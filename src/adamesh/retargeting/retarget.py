@@ -24,6 +24,7 @@ from adamesh.tracking import landmark_index as lm
 POINTS = 400  # of the surface that the solver sees
 DENSE = 0.3  # distance between such points at the lips, over that far from them
 FAR_FROM_LIPS = 0.5  # distances between the eyes; from there on points are as sparse as they get
+FRAMES_AT_ONCE = 500  # so that an hour takes no more memory than 20 seconds
 IDENTITY_RIDGE = 0.02  # mm^2 per squared standard deviation of a component
 
 
@@ -74,9 +75,12 @@ class Retargeter:
                 "name the face that the clip was made for"
             )
         weights = torch.tensor(clip.expression) * self._kept
-        moved = self._moved.displacement(weights, torch.tensor(clip.jaw_pose))
-        solved, jaw_pose = self._solver(moved @ self._form.T)
-        expression = solved.numpy()
+        jaw = torch.tensor(clip.jaw_pose)
+        solved = [
+            self._solver(self._moved.displacement(*part) @ self._form.T)
+            for part in zip(*(x.split(FRAMES_AT_ONCE) for x in (weights, jaw)), strict=True)
+        ]
+        expression, jaw_pose = (torch.cat(parts).numpy() for parts in zip(*solved, strict=True))
         if self.target.space == "arkit52":
             expression[:, EYE_LOOK] = eye_rotation_to_look(clip.leye_pose, clip.reye_pose)
             if self.source.space == "arkit52":
@@ -88,7 +92,7 @@ class Retargeter:
             clip,
             space=self.target.space,
             expression=expression,
-            jaw_pose=jaw_pose.numpy(),
+            jaw_pose=jaw_pose,
             neck_pose=neck_pose,
             head_pose=head_pose,
             betas=None if clip.betas is None else self.betas(clip.betas),
@@ -97,6 +101,11 @@ class Retargeter:
 
     def betas(self, betas: NDArray[np.float32]) -> NDArray[np.float32]:
         """[K] identity that differs from the target's average face as `betas` do from the source's."""
+        if len(betas) > self.source.n_betas:
+            raise InputError(
+                f"the clip has {len(betas)} betas, face '{self.source.name}' {self.source.n_betas}; name the "
+                "face that the clip was made for"
+            )
         return betas @ self._identity[: len(betas)].numpy()
 
     @functools.cached_property
