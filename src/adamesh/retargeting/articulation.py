@@ -16,6 +16,18 @@ class SurfacePoints:
     corners: Tensor
     shares: Tensor
 
+    @classmethod
+    def at_vertices(cls, vertices: Tensor) -> "SurfacePoints":
+        """Vertices [P] as points."""
+        alone = torch.tensor([1.0, 0.0, 0.0])
+        return cls(vertices[:, None].expand(-1, 3), alone.expand(len(vertices), 3))
+
+    def joined(self, other: "SurfacePoints") -> "SurfacePoints":
+        """These points, and behind them the others."""
+        return SurfacePoints(
+            torch.cat([self.corners, other.corners]), torch.cat([self.shares, other.shares])
+        )
+
     def of(self, values: Tensor) -> Tensor:
         """[V, ...] at the vertices of a face -> [P, ...] at the points."""
         shares = self.shares.to(values).view(*self.shares.shape, *[1] * (values.ndim - 1))

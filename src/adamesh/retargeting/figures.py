@@ -18,8 +18,8 @@ from adamesh.faces.face import Face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
 from adamesh.rates import FPS
-from adamesh.retargeting.articulation import Articulation, SurfacePoints
-from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, register
+from adamesh.retargeting.articulation import Articulation
+from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.retargeting.retarget import Retargeter, geometric
 from adamesh.tracking import landmark_index as lm
 
@@ -74,14 +74,10 @@ class SurfaceError:
 
     def __init__(self, retargeter: Retargeter) -> None:
         source, target = retargeter.source, retargeter.target
-        r = register(source, target)
+        r = retargeter.registration
         self.form = torch.from_numpy(r.form).float()
-        corners = torch.from_numpy(r.corners), torch.from_numpy(r.barycentric)
-        self.source = Articulation.of(source, SurfacePoints(*corners))
-        own = torch.from_numpy(r.vertices)[:, None].expand(-1, 3)
-        self.target = Articulation.of(
-            target, SurfacePoints(own, torch.tensor([1.0, 0.0, 0.0]).expand(len(own), 3))
-        )
+        self.source = Articulation.of(source, r.on_source())
+        self.target = Articulation.of(target, r.on_target())
         self.kept = [geometric(coefficient_space(f.space)).float() for f in (source, target)]
         points = target.template.numpy(force=True)[r.vertices]
         landmarks = target.landmark_basis().template.numpy(force=True)
@@ -124,7 +120,7 @@ class PairFigures:
         return SurfaceError(self.there), SurfaceError(self.back)
 
     def actions(self) -> list[ActionFigures]:
-        """Each action alone at full weight, and the three that need an open jaw on top of it."""
+        """Each action alone at full weight; the two that need an open jaw with it."""
         chosen = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK + EYE_LOOK]
         weights = np.eye(len(ARKIT52), dtype=np.float32)[chosen]
         names = [ARKIT52[i] for i in chosen]

@@ -5,9 +5,10 @@ source's surface with it; a target point's partner is then the nearest point of 
 the same way and does not lie on the other lip. Meshes, vertex counts and scales may differ in every way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_array
@@ -16,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
+from adamesh.retargeting.articulation import SurfacePoints
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import closest_barycentric
 
@@ -62,6 +64,25 @@ class Registration:
     barycentric: Float
     form: Float
     unit: float
+
+    def on_source(self) -> SurfacePoints:
+        """The partners."""
+        return SurfacePoints(
+            torch.from_numpy(self.corners), torch.from_numpy(self.barycentric).float()
+        )
+
+    def on_target(self) -> SurfacePoints:
+        """The vertices."""
+        return SurfacePoints.at_vertices(torch.from_numpy(self.vertices))
+
+    def only(self, chosen: Int) -> "Registration":
+        """The points of these indices."""
+        return replace(
+            self,
+            vertices=self.vertices[chosen],
+            corners=self.corners[chosen],
+            barycentric=self.barycentric[chosen],
+        )
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,11 @@ class Retargeter:
 
     def __init__(self, source: Face, target: Face) -> None:
         self.source, self.target = source, target
-        registration = register(source, target)
-        chosen = spread(target, registration)
-        self._form = torch.from_numpy(registration.form).float()
-        self._from = _with_lips(
-            source, registration.corners[chosen], registration.barycentric[chosen]
-        )
-        alone = np.zeros((len(chosen), 3))
-        alone[:, 0] = 1.0
-        self._to = _with_lips(target, registration.vertices[chosen, None].repeat(3, 1), alone)
+        self.registration = register(source, target)
+        seen = self.registration.only(_spread(target, self.registration))
+        self._form = torch.from_numpy(seen.form).float()
+        self._from = seen.on_source().joined(_inner_lips(source))
+        self._to = seen.on_target().joined(_inner_lips(target))
         self._moved = Articulation.of(source, self._from)
         space = coefficient_space(target.space)
         self._solver = Solver(
@@ -164,19 +160,14 @@ def geometric(space: CoefficientSpace) -> Tensor:
     return free
 
 
-def _with_lips(
-    face: Face, corners: NDArray[np.int64], shares: NDArray[np.float64]
-) -> SurfacePoints:
-    """The points, and behind them those of the inner lips, the upper lip's first."""
+def _inner_lips(face: Face) -> SurfacePoints:
+    """Where the lips touch: the points of the upper one, then those of the lower."""
     ids = [*INNER_UPPER, *INNER_LOWER]
-    lips = face.triangles[face.landmark_triangles[ids]], face.landmark_barycentric[ids]
-    return SurfacePoints(
-        torch.cat([torch.from_numpy(corners), lips[0]]),
-        torch.cat([torch.from_numpy(shares).float(), lips[1].float()]),
-    )
+    corners = face.triangles[face.landmark_triangles[ids]]
+    return SurfacePoints(corners, face.landmark_barycentric[ids].float())
 
 
-def spread(target: Face, registration: Registration) -> NDArray[np.int64]:
+def _spread(target: Face, registration: Registration) -> NDArray[np.int64]:
     """At most `POINTS` of the registered points, each the farthest from those before it.
 
     All weigh alike in the solution, so their density says how much a part of the face counts.
