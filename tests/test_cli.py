@@ -213,7 +213,7 @@ adapt I/plain.mp4 --fps 25 -o O/new.style: plain.mp4' is a track and has no soun
 adapt I/clip.npz --audio I/missing.wav -o O/new.style: missing.wav' does not exist
 adapt I/clip.npz --audio I/mute.mp4 -o O/new.style: mute.mp4' has no audio track
 adapt I/clip.npz --audio I/speech.wav -o O/new.style: lasts 0.20 s at 25 fps, its sound
-adapt I/flame.npz --audio I/speech.wav -o O/new.style: adamesh face import FLAME_FILE
+adapt I/flame.npz --audio I/speech.wav -o O/new.style: (--made-for; `adamesh face import` adds one)
 adapt I/codes.mat --audio I/speech.wav -o O/new.style: could be of deca or spectre
 adapt I/text.npz --audio I/speech.wav -o O/new.style: text.npz' cannot be read as a .npz file
 track --import I/codes.mat -o O/new.npz: could be of deca or spectre; say which with --as deca
@@ -247,7 +247,7 @@ export I/clip.npz -o O/new.glb --audio I/missing.wav: missing.wav' does not exis
 export I/clip.npz -o O/new.glb --audio I/mute.mp4: has no audio track
 export I/clip.npz -o O/side.glb --audio I/speech.wav: side.wav' exists already
 export I/clip.npz --format deca -o O/new.mat: retarget it to a FLAME head first
-export I/flame.npz --format a2f-json -o O/new.json: retarget it to arkit52 first
+export I/flame.npz --format a2f-json -o O/new.json: retarget it: --face embedded
 export I/clip.npz --format fbx -o O/new.fbx: unknown format 'fbx'; known: adamesh,
 export I/clip.npz --format said-csv -o O/new.npz: must end in .csv for said-csv
 export I/clip.npz --format adamesh -o O/there.npz: use --force

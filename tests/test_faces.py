@@ -57,7 +57,7 @@ def left_right_of(head: Face) -> Tensor:
 def small_face(
     seed: int = 0, *, posedirs: bool = False, dtype: torch.dtype = torch.float64
 ) -> Face:
-    """A random face of 7 vertices with FLAME's joints."""
+    """A random face of 7 vertices with FLAME's joints; `posedirs` for all that only FLAME has."""
     g = torch.Generator().manual_seed(seed)
 
     def random(*shape: int) -> Tensor:
@@ -85,6 +85,7 @@ def small_face(
         landmark_triangles=torch.full((478,), -1).index_fill_(0, torch.tensor([3]), 2),
         landmark_barycentric=torch.tensor([0.2, 0.3, 0.5], dtype=dtype).expand(478, 3).clone(),
         posedirs=random(7, 3, 36) if posedirs else None,
+        joints_expressiondirs=random(5, 3, 2) if posedirs else None,
     )
 
 
@@ -101,6 +102,8 @@ def test_forward_equals_the_slow_reference(posedirs: bool) -> None:
 
     t = {key: value.numpy() for key, value in face.tensors().items()}
     joints = t["joints_template"] + t["joints_shapedirs"] @ betas
+    if posedirs:
+        joints = joints + t["joints_expressiondirs"] @ expression
     world: list[np.ndarray] = []
     for j, (name, parent) in enumerate(zip(face.joint_names, face.joint_parents, strict=True)):
         local = np.eye(4)

@@ -15,6 +15,7 @@ import torch
 import adamesh
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
+from adamesh.faces import load_embedded_face
 from adamesh.formats import write_track
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import VideoWriter, probe, read_frames
@@ -378,19 +379,20 @@ def test_enlarging_moves_the_mouth_about_its_rest_and_nothing_else() -> None:
     rng = torch.Generator().manual_seed(0)
     rest = 0.2 * torch.rand(52, generator=rng)
     moving = rest + 0.1 * torch.rand(30, 52, generator=rng)
-    larger = enlarge(moving, rest, 2.0)
+    larger = enlarge("arkit52", moving, rest, 2.0)
     torch.testing.assert_close(larger[:, MOUTH] - rest[MOUTH], 2 * (moving - rest)[:, MOUTH])
     assert torch.equal(larger[:, UPPER_FACE], moving[:, UPPER_FACE])
-    assert enlarge(moving, rest, 50.0).max() <= 1
-    torch.testing.assert_close(enlarge(rest[None], rest, 3.0)[0], rest)
+    assert enlarge("arkit52", moving, rest, 50.0).max() <= 1
+    torch.testing.assert_close(enlarge("arkit52", rest[None], rest, 3.0)[0], rest)
 
 
 def test_the_gain_restores_the_deviation_and_is_bounded() -> None:
     seen = torch.zeros(100, 52)
     seen[:, ARKIT52.index("jawOpen")] = 0.3 + 0.2 * torch.sin(torch.arange(100.0))
-    assert amplitude_gain(seen / 2, seen) == pytest.approx(2.0, rel=1e-3)
-    assert amplitude_gain(seen / 100, seen) == 3.0
-    assert amplitude_gain(seen, seen / 2) == 1.0
+    face = load_embedded_face()
+    assert amplitude_gain(face, seen / 2, seen) == pytest.approx(2.0, rel=1e-3)
+    assert amplitude_gain(face, seen / 100, seen) == 3.0
+    assert amplitude_gain(face, seen, seen / 2) == 1.0
 
 
 def test_intensity_is_bounded_and_scales_the_mouth(style: Style) -> None:

@@ -17,12 +17,14 @@ import torch
 
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.corpus import Video, read_corpus
-from adamesh.data.sequences import load_sound, regression_target
+from adamesh.data.sequences import load_sound
+from adamesh.faces import load_embedded_face
 from adamesh.features import features_for_frames, load_features
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
+from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.pipeline.adapt import eye_rotation
 from adamesh.pipeline.amplitude import amplitude_gain
@@ -82,7 +84,11 @@ def main() -> None:
             )
             generated.append(model.predict(features, neutral[None], betas[None]))
         gains.append(
-            amplitude_gain(torch.cat(generated), torch.cat([target for _, target in spoken]))
+            amplitude_gain(
+                load_embedded_face(),
+                torch.cat(generated),
+                torch.cat([target for _, target in spoken]),
+            )
         )
     Style(
         base=fingerprint(model),

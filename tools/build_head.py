@@ -17,7 +17,7 @@ import argparse
 import gzip
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +30,7 @@ from PIL import Image
 from adamesh.faces.face import N_LANDMARKS, Face
 from adamesh.faces.storage import save_face
 from adamesh.motion.spaces import ARKIT52, MIRROR
-from adamesh.render import Camera, HeadRenderer
-from adamesh.tracking.embedding import View, embed_landmarks, reprojection_residual
-from adamesh.tracking.landmarker import FaceLandmarker
+from adamesh.tracking.face_landmarks import with_landmarks
 
 SEED = 20231010
 N_BETAS = 50
@@ -1047,7 +1045,7 @@ def build(base: BaseMesh) -> Face:
         return torch.from_numpy(np.ascontiguousarray(values, np.int64))
 
     return Face(
-        name="adamesh-head",
+        name="embedded",
         space="arkit52",
         expression_names=ARKIT52,
         joint_names=JOINTS,
@@ -1193,103 +1191,15 @@ def lower_lip(lips: Array, vertices: Array, opening: Array, triangles: Array) ->
     return on_lips & (far[0] < far[1])
 
 
-# --- landmarks ------------------------------------------------------------------------------------
-
-VIEW_SIZE = (640, 640)
-PARTED = {"jawOpen": 0.25}  # the mesh on which the views are averaged
-EXPRESSIONS: tuple[dict[str, float], ...] = (
-    {},
-    {},
-    {"jawOpen": 0.15},
-    {"jawOpen": 0.3},
-    {"mouthSmileLeft": 0.4, "mouthSmileRight": 0.4},
-)
-TONES = ((1.0, 1.0, 1.0), (1.12, 1.14, 1.16), (0.72, 0.66, 0.62), (0.5, 0.42, 0.38))
-
-
-def views(face: Face, rng: np.random.Generator, count: int) -> Iterator[View]:
-    """Pictures of the head: random people, a little expression, all sides, several skins and
-    lights."""
-    skin = np.isin(
-        face.triangle_material.numpy(), [MATERIALS.index("skin"), MATERIALS.index("lips")]
-    )
-    on_skin = np.zeros(face.n_vertices, bool)
-    on_skin[face.triangles.numpy()[skin]] = True
-    for number in range(count):
-        betas = torch.from_numpy(rng.normal(0, 0.5 if number % 2 else 0.0, (1, face.n_betas)))
-        vertices = face(
-            betas=betas.float(), expression=weights_row(EXPRESSIONS[number % len(EXPRESSIONS)])
-        ).vertices[0]
-        colors = face.colors.numpy().copy()
-        colors[on_skin] = np.clip(colors[on_skin] * TONES[number % len(TONES)], 0, 1)
-        camera = Camera.looking_at(
-            [0, 0.02, 0.06],
-            size=VIEW_SIZE,
-            height=0.30,
-            distance=rng.uniform(0.6, 2.0),
-            yaw=np.radians(rng.uniform(-25, 25)),
-            pitch=np.radians(rng.uniform(-10, 10)),
-        )
-        background = tuple(rng.uniform(0.1, 0.9, 3))
-        with HeadRenderer(face, VIEW_SIZE, camera, background, colors) as renderer:
-            image = renderer.render(vertices.numpy())
-        yield View(image, vertices.double().numpy(), camera.project)
-
-
-def weights_row(weights: dict[str, float]) -> torch.Tensor:
-    """[1, 52]"""
-    row = torch.zeros(1, len(ARKIT52))
-    for name, weight in weights.items():
-        row[0, ARKIT52.index(name)] = weight
-    return row
-
-
-def with_landmarks(face: Face) -> Face:
-    """The head with its landmarks, found by looking at it."""
-    landmarker = FaceLandmarker()
-
-    def find(image: Array) -> Array | None:
-        found = landmarker.find(image)
-        return None if found is None else found.landmarks
-
-    material = face.triangle_material.numpy()
-
-    def made_of(*names: str) -> Array:
-        return np.isin(material, [MATERIALS.index(name) for name in names])
-
-    rng = np.random.default_rng(SEED)
-    triangles = face.triangles.numpy()
-    embedding = embed_landmarks(
-        views(face, rng, 60),
-        find,
-        rest=face(expression=weights_row(PARTED)).vertices[0].double().numpy(),
-        triangles=triangles,
-        skin=made_of("skin", "lips"),
-        eyeballs=made_of("sclera", "iris", "pupil"),
-    )
-    residual = reprojection_residual(embedding, views(face, rng, 20), find, triangles)
-    print(
-        f"landmarks: {(embedding.triangles >= 0).sum()} found; on {len(residual)} other pictures "
-        f"{np.nanmean(residual):.2%} of the inter-ocular distance from the detected ones, "
-        f"95th percentile {np.nanpercentile(residual, 95):.2%}; "
-        f"irises {np.nanmean(residual[:, 468:]):.2%}"
-    )
-    return Face(
-        **face.attributes(),
-        **face.tensors()
-        | {
-            "landmark_triangles": torch.from_numpy(embedding.triangles),
-            "landmark_barycentric": torch.from_numpy(embedding.barycentric).float(),
-        },
-        regions=face.regions,
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=ASSETS / "head.safetensors")
     output = parser.parse_args().output
-    face = with_landmarks(build(BaseMesh()))
+    face, quality = with_landmarks(build(BaseMesh()), seed=SEED)
+    print(
+        f"landmarks: {quality.found} found; on other pictures {quality.mean_percent:.2f} % of the "
+        f"inter-ocular distance from the detected ones, 95th percentile {quality.p95_percent:.2f} %"
+    )
     save_face(face, output, directions_dtype=torch.float16, notes=NOTES)
     print(f"{output}: {face.n_vertices} vertices, {len(face.triangles)} triangles, ", end="")
     print(f"{output.stat().st_size / 1e6:.2f} MB")

@@ -48,7 +48,9 @@ def identity_tiles(face: Face, renderer: HeadRenderer) -> list[tuple[str, np.nda
     return tiles
 
 
-def sheet(tiles: list[tuple[str, np.ndarray]], columns: int, path: Path) -> None:
+def sheet(
+    tiles: list[tuple[str, np.ndarray]], columns: int, path: Path, max_bytes: int = MAX_BYTES
+) -> None:
     """Labelled tiles in rows, in the best JPEG quality that keeps the file small."""
     height, width = tiles[0][1].shape[:2]
     rows = -(-len(tiles) // columns)
@@ -61,7 +63,7 @@ def sheet(tiles: list[tuple[str, np.ndarray]], columns: int, path: Path) -> None
         draw.text((x + 6, y + 4), name, fill=(20, 20, 30), font=font)
     for quality in range(92, 40, -4):
         picture.save(path, quality=quality)
-        if path.stat().st_size <= MAX_BYTES:
+        if path.stat().st_size <= max_bytes:
             break
     print(f"{path}: {picture.size[0]} x {picture.size[1]}, {path.stat().st_size / 1e3:.0f} kB")
 

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from adamesh.cli.bench import bench_app
-from adamesh.cli.options import As, Data, Force, Fps, Json, Output, TrackFps, progress_bars
+from adamesh.cli.face import face_app
+from adamesh.cli.options import (
+    As,
+    Checkpoint,
+    Data,
+    FaceName,
+    Force,
+    Fps,
+    Json,
+    MadeFor,
+    Output,
+    TrackFps,
+    progress_bars,
+)
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
@@ -21,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
+app.add_typer(face_app, name="face")
 
 
 class Pose(StrEnum):
@@ -60,6 +74,8 @@ def animate(
     seed: Annotated[
         int, typer.Option(help="Of head motion, gaze and blinks.", min=0, max=2**31)
     ] = 0,
+    face: FaceName = None,
+    checkpoint: Checkpoint = None,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -69,6 +85,8 @@ def animate(
       adamesh animate speech.wav --reference me.mp4 -o talking.glb
 
       adamesh animate speech.wav --style me.style -o talking.mp4
+
+      adamesh animate speech.wav --face flame2023 -o talking.glb
     """
     from adamesh.export import check_export
 
@@ -76,37 +94,52 @@ def animate(
     check_export(output, force=force, sound=True)
     if reference is not None and style is not None:
         raise InputError("both --reference and --style are given; give one of them")
+    from adamesh.checkpoints.networks import load_network
     from adamesh.export import export as write
+    from adamesh.library.store import load_named_face
     from adamesh.media.audio import load_audio
+    from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline.adapt import adapt as learn
     from adamesh.pipeline.animate import animate as run
     from adamesh.pipeline.style import Style
     from adamesh.rates import SAMPLE_RATE
+    from adamesh.retargeting import fit_to_face
 
+    model = load_network(ExpressionAdapter, checkpoint)
+    shown = load_named_face(face or model.config.face)
     with progress_bars() as report:
         samples = load_audio(speech)
         personal = None
         if style is not None:
             personal = Style.load(style)
         elif reference is not None:
-            personal = learn(reference, progress=report)
+            personal = learn(reference, model=model, progress=report)
         clip = run(
             samples,
             personal,
+            model=model,
             pose=pose.value,
             pose_scale=pose_scale,
             intensity=intensity,
             seed=seed,
         )
+        clip = fit_to_face(clip, shown)
+        _say_what_stays_behind(model.config.space, shown.space)
         write(
             clip,
             output,
+            face=shown,
             audio=(samples, SAMPLE_RATE),
             fps=fps,
             force=force,
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(f"{output}: {clip.duration:.1f} s")
+
+
+def _say_what_stays_behind(given: str, shown: str) -> None:
+    if given == "arkit52" != shown:
+        typer.echo(f"blinks are left out: the components of '{shown}' close no lids", err=True)
 
 
 @app.command()
@@ -120,6 +153,8 @@ def adapt(
     ] = None,
     kind: As = None,
     fps: TrackFps = None,
+    made_for: MadeFor = None,
+    checkpoint: Checkpoint = None,
     force: Force = False,
 ) -> None:
     """A person's style as one small file, from a video or from a track with its sound.
@@ -138,10 +173,22 @@ def adapt(
         check_input(audio, "sound")
     _check_suffix(output, ".style")
     check_output(output, force=force)
+    from adamesh.checkpoints.networks import load_network
+    from adamesh.library.store import load_named_face
+    from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline.adapt import adapt as learn
 
+    model = load_network(ExpressionAdapter, checkpoint)
     with progress_bars() as report:
-        style = learn(reference, audio=audio, format=kind, fps=fps, progress=report)
+        style = learn(
+            reference,
+            audio=audio,
+            format=kind,
+            fps=fps,
+            made_for=None if made_for is None else load_named_face(made_for),
+            model=model,
+            progress=report,
+        )
     style.save(output, force=force)
     typer.echo(f"{output}: the style of {reference.name}")
 
@@ -242,6 +289,8 @@ def export(
         str | None,
         typer.Option("--format", help="Another tool's format, from `adamesh formats`."),
     ] = None,
+    face: FaceName = None,
+    made_for: MadeFor = None,
     force: Force = False,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it, or --format.
@@ -251,6 +300,10 @@ def export(
       adamesh export talking.npz -o talking.glb --audio speech.wav
 
       adamesh export talking.npz --format a2f-json -o talking.json
+
+      adamesh export talking.npz --face flame2023 -o talking.mp4
+
+      adamesh export talking.npz --face flame2023 --format vhap -o talking-vhap.npz
     """
     from adamesh.export import check_export
     from adamesh.formats import check_track, write_track
@@ -262,12 +315,22 @@ def export(
         check_track(output, kind, force=force)
     else:
         check_export(output, force=force, sound=audio is not None)
+    if made_for is not None and face is None:
+        raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
+    from adamesh.library.store import load_named_face
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
+    from adamesh.retargeting import fit_to_face
 
     motion = MotionClip.load(clip)
+    shown = None if face is None else load_named_face(face)
+    if shown is not None:
+        source = None if made_for is None else load_named_face(made_for)
+        given = motion.space
+        motion = fit_to_face(motion, shown, made_for=source)
+        _say_what_stays_behind(given, shown.space)
     if kind is not None:
         rate = write_track(motion, output, kind, fps=fps, force=force)
         typer.echo(f"{output}: {kind} at {rate:g} fps")
@@ -277,6 +340,7 @@ def export(
         write(
             motion,
             output,
+            face=shown,
             audio=sound,
             fps=fps,
             force=force,

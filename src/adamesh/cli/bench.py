@@ -94,3 +94,47 @@ def bench_speed(
     with tempfile.TemporaryDirectory() as folder:
         times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
     print_rows("Seconds", times, as_json=as_json, medians=False)
+
+
+@bench_app.command("retargeting")
+def bench_retargeting(
+    face: Annotated[str, typer.Option(help="Name of a face, see `adamesh face list`.")],
+    tracks: Annotated[
+        Path | None, typer.Option(help="Folder with clips (.npz) to send there and back.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How well motion of the embedded head arrives on another face, and comes back, in millimetres.
+
+    [bold]Example[/bold]
+
+      adamesh bench retargeting --face flame2023 --tracks corpus-tracks
+    """
+    import json
+    from dataclasses import asdict
+
+    from adamesh.cli.tables import print_rows
+    from adamesh.faces import load_embedded_face
+    from adamesh.library import load_named_face
+    from adamesh.motion.clip import MotionClip
+    from adamesh.retargeting.figures import PairFigures
+
+    paths = [] if tracks is None else sorted(tracks.rglob("*.npz"))
+    if tracks is not None and not paths:
+        raise InputError(f"there is no clip (.npz) in '{tracks}'; make some with `adamesh track`")
+    pair = PairFigures(load_embedded_face(), load_named_face(face))
+    clips = []
+    with progress_bars() as report:
+        for done, path in enumerate(paths, start=1):
+            clips.append(pair.clip(f"{path.parent.name}/{path.stem}", MotionClip.load(path)))
+            report("clips", done, len(paths))
+    actions, lids = pair.actions(), pair.lid_closure()
+    if as_json:
+        figures: dict[str, list[Any]] = {"actions": actions, "lids": [lids], "clips": clips}
+        plain = {kind: [asdict(row) for row in rows] for kind, rows in figures.items()}
+        typer.echo(json.dumps(plain, indent=1))
+        return
+    print_rows(f"Actions on {face}, mm", actions, as_json=False)
+    print_rows("Lids that a full blink closes", [lids], as_json=False, medians=False)
+    if clips:
+        print_rows(f"Clips on {face} and back, mm", clips, as_json=False)

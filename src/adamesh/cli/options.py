@@ -22,6 +22,17 @@ TrackFps = Annotated[
         "--fps", help="Frames per second of the file, if it does not say.", min=1, max=1000
     ),
 ]
+FaceName = Annotated[
+    str | None,
+    typer.Option("--face", help="Put the motion on this face, see `adamesh face list`."),
+]
+MadeFor = Annotated[
+    str | None,
+    typer.Option(help="Face that the clip was made for, where the clip itself does not tell."),
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Expression adapter to use instead of the shipped one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[

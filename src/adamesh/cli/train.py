@@ -75,14 +75,15 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
     _check_training_packages()
     from adamesh.data.corpus import check_names, read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
-    from adamesh.faces.embedded import load_embedded_face
     from adamesh.features import load_features
+    from adamesh.library.store import load_named_face
     from adamesh.training.config import load_training_config
     from adamesh.training.expression import ExpressionTraining
     from adamesh.training.expression import train_expression as run
 
     settings = load_training_config(ExpressionTraining, config)
     features = load_features(settings.model.features)
+    face = load_named_face(settings.model.face)
     videos = read_corpus(data, tracks)
     check_names(videos, settings.sound_delays)
     with progress_bars() as report:
@@ -96,6 +97,7 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
                 features,
                 sound_delays=settings.sound_delays,
                 other_voices=settings.other_voices if split == "train" else 0,
+                face=face,
                 progress=loaded,
             )
 
@@ -103,7 +105,7 @@ def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutp
             settings,
             load("train"),
             load("valid"),
-            load_embedded_face(),
+            face,
             output,
             progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
         )

@@ -12,12 +12,14 @@ from adamesh.audio.voice import VoiceAugmentation, alter_voice
 from adamesh.data.corpus import Video
 from adamesh.data.interpolation import interpolate
 from adamesh.errors import InputError
+from adamesh.faces.face import Face
 from adamesh.features import SpeechFeatures
 from adamesh.media.audio import load_audio
-from adamesh.motion.blinks import detect_blinks, remove_blinks
 from adamesh.motion.clip import MotionClip
-from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK, MIRROR
+from adamesh.motion.regression import regression_target
+from adamesh.motion.spaces import EYE_LOOK, MIRROR, coefficient_space
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE
+from adamesh.retargeting import fit_to_face
 
 
 @dataclass(frozen=True)
@@ -27,24 +29,8 @@ class Sequence:
     name: str
     speaker: str
     voices: tuple[Tensor, ...]  # features [S, D] at 50 Hz, as recorded and in other voices
-    expression: Tensor  # [T, E] at 25 fps, blinks taken out, gaze zero
+    expression: Tensor  # [T, D] at 25 fps, see `motion.regression`
     betas: Tensor  # [K]
-
-
-def regression_target(clip: MotionClip) -> np.ndarray:
-    """What speech is asked to explain of a clip's expression.
-
-    Blinks are events and gaze is the eyes' own: a mean over blinks is no blink. Both are taken out here
-    and put back when animating.
-
-    Returns:
-        [T, E] float32 at the clip's frame rate.
-    """
-    expression = clip.expression.copy()
-    lids = expression[:, EYE_BLINK]
-    expression[:, EYE_BLINK] = remove_blinks(lids, detect_blinks(lids, clip.fps))
-    expression[:, EYE_LOOK] = 0.0
-    return expression
 
 
 def load_sequences(
@@ -53,6 +39,7 @@ def load_sequences(
     *,
     sound_delays: Mapping[str, float],
     other_voices: int = 0,
+    face: Face | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Sequence]:
     """Sequences of all tracked videos; videos without a track are left out.
@@ -60,6 +47,7 @@ def load_sequences(
     Args:
         sound_delays: seconds by which the sound of a video comes late, by its name in the corpus.
         other_voices: versions of each recording with its speech altered, see `audio.voice`.
+        face: whose coefficients are wanted; tracks made for another are retargeted. Default: the tracks' own.
     Raises:
         InputError: none of the videos has a track.
     """
@@ -67,7 +55,7 @@ def load_sequences(
     for number, video in enumerate(videos):
         if video.track.exists():
             delay = sound_delays.get(video.name, 0.0)
-            sequences.append(load_sequence(video, features, delay, other_voices))
+            sequences.append(load_sequence(video, features, delay, other_voices, face))
         if progress is not None:
             progress(number + 1, len(videos))
     if not sequences:
@@ -76,12 +64,20 @@ def load_sequences(
 
 
 def load_sequence(
-    video: Video, features: SpeechFeatures, sound_delay: float = 0.0, other_voices: int = 0
+    video: Video,
+    features: SpeechFeatures,
+    sound_delay: float = 0.0,
+    other_voices: int = 0,
+    face: Face | None = None,
 ) -> Sequence:
     """One tracked video as a training sequence; `sound_delay` seconds of late sound are made up for."""
     clip = MotionClip.load(video.track).resample(FPS)
+    clip = clip if face is None else fit_to_face(clip, face)
     heard = load_sound(video, sound_delay)
-    assert clip.betas is not None, "the tracker gives betas"
+    if clip.betas is None:
+        raise InputError(
+            f"track '{video.track}' has no betas; give it those of its subject, zeros for the average face"
+        )
     return Sequence(
         name=str(video.track.stem),
         speaker=video.speaker,
@@ -114,7 +110,10 @@ def in_other_voices(samples: np.ndarray, count: int, *, seed: int | list[int]) -
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of what training does to its windows; zero or one switches a part off."""
+    """Ranges of what training does to its windows; zero or one switches a part off.
+
+    Components without bounds and names, as FLAME's, are not mirrored, whatever `mirror` says.
+    """
 
     speed: float = 1.2  # speech and motion up to this much faster or slower
     style_gain: float = 0.3  # deviation of the log amplitude of every action
@@ -137,7 +136,10 @@ class Batch:
 
 @dataclass
 class WindowSampler:
-    """Draws training windows; the same seed and step give the same windows."""
+    """Draws training windows; the same seed and step give the same windows.
+
+    `space` is the coefficient space of the sequences.
+    """
 
     sequences: list[Sequence]
     frames: int
@@ -145,6 +147,7 @@ class WindowSampler:
     reference_frames: int
     augmentation: Augmentation
     seed: int
+    space: str = "arkit52"
     by_speaker: dict[str, list[Sequence]] = field(init=False)
     weights: np.ndarray = field(init=False)
 
@@ -200,21 +203,26 @@ class WindowSampler:
         self, motion: Tensor, reference: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
         """Another way of moving, the same for the window and the reference that shows it."""
-        a = self.augmentation
-        if rng.random() < a.mirror:
+        a, space = self.augmentation, coefficient_space(self.space)
+        actions = self.space == "arkit52"
+        if rng.random() < a.mirror and actions:
             motion, reference = motion[:, MIRROR], reference[:, MIRROR]
         size = motion.shape[1]
         pair = np.stack([rng.normal(size=size), rng.normal(size=size)])
-        # Left and right mostly change together: faces are nearly symmetric.
-        own, both = 0.35, 0.94
-        shared = 0.5**0.5 * (pair + pair[:, MIRROR])
-        gain_n, offset_n = own * pair + both * shared
+        if actions:
+            # Left and right mostly change together: faces are nearly symmetric.
+            own, both = 0.35, 0.94
+            pair = own * pair + both * 0.5**0.5 * (pair + pair[:, MIRROR])
+            pair[1] = np.maximum(pair[1], 0)
+        gain_n, offset_n = pair
         overall = rng.normal(0, a.style_gain / 2)
         gain = torch.from_numpy(np.exp(a.style_gain * gain_n + overall)).float()
-        offset = torch.from_numpy(a.style_offset * np.maximum(offset_n, 0)).float()
-        offset[EYE_LOOK] = 0.0
+        offset = torch.from_numpy(a.style_offset * offset_n).float()
+        if actions:
+            offset[EYE_LOOK] = 0.0
+        offset[len(space.channels) :] = 0.0  # a jaw rests where it rests
 
         def alter(x: Tensor) -> Tensor:
-            return (x * gain + offset).clamp(0, 1)
+            return (x * gain + offset).clamp(space.lower, space.upper)
 
         return alter(motion), alter(reference)

@@ -22,7 +22,7 @@ def check_fit(clip: MotionClip, face: "Face") -> None:
     if clip.space != face.space:
         raise InputError(
             f"the clip is in the coefficient space '{clip.space}', the face '{face.name}' in "
-            f"'{face.space}'; retarget the clip first"
+            f"'{face.space}'; retarget it: --face {face.name}, or adamesh.retargeting.fit_to_face in Python"
         )
     missing = [name for name in moving_joints(clip) if name not in face.joint_names]
     if missing:

@@ -2,6 +2,16 @@
 
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face, FaceOutput, LandmarkBasis
-from adamesh.faces.storage import load_face, save_face
+from adamesh.faces.flame import read_flame
+from adamesh.faces.storage import face_notes, load_face, save_face
 
-__all__ = ["Face", "FaceOutput", "LandmarkBasis", "load_embedded_face", "load_face", "save_face"]
+__all__ = [
+    "Face",
+    "FaceOutput",
+    "LandmarkBasis",
+    "face_notes",
+    "load_embedded_face",
+    "load_face",
+    "read_flame",
+    "save_face",
+]

@@ -17,4 +17,4 @@ def load_embedded_face(dtype: torch.dtype = torch.float32) -> Face:
     """
     asset = resources.files("adamesh") / "assets" / "head.safetensors"
     with resources.as_file(asset) as path:
-        return load_face(path, dtype)
+        return load_face(path, dtype).replace(name="embedded")  # as the library calls it

@@ -83,6 +83,7 @@ class Face(nn.Module):
         landmark_barycentric: [478, 3] place in that triangle.
         posedirs: [V, 3, 9 (J - 1)] correctives, metres per entry of (R - I) of every joint but the
             root, row by row; None for a face without.
+        joints_expressiondirs: [J, 3, E] how expression moves the joints; None if it does not.
 
     Raises:
         InputError: a shape does not fit the others.
@@ -102,6 +103,7 @@ class Face(nn.Module):
     landmark_triangles: Tensor
     landmark_barycentric: Tensor
     posedirs: Tensor | None
+    joints_expressiondirs: Tensor | None
 
     def __init__(
         self,
@@ -127,6 +129,7 @@ class Face(nn.Module):
         landmark_triangles: Tensor,
         landmark_barycentric: Tensor,
         posedirs: Tensor | None = None,
+        joints_expressiondirs: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -168,6 +171,7 @@ class Face(nn.Module):
         buffer("landmark_triangles", landmark_triangles, N_LANDMARKS)
         buffer("landmark_barycentric", landmark_barycentric, N_LANDMARKS, 3)
         buffer("posedirs", posedirs, V, 3, 9 * (J - 1))
+        buffer("joints_expressiondirs", joints_expressiondirs, J, 3, E)
         for region, ids in regions.items():
             buffer(f"region_{region}", ids, len(ids))
 
@@ -246,6 +250,8 @@ class Face(nn.Module):
             joints = joints + _blend(self.joints_shapedirs, betas)
         if expression is not None:
             vertices = vertices + _blend(self.expressiondirs, expression)
+            if self.joints_expressiondirs is not None:
+                joints = joints + _blend(self.joints_expressiondirs, expression)
         if any(pose is not None for pose in poses.values()):
             zero = self.template.new_zeros(B, 3)
             axis_angles = [poses[_POSE_OF_JOINT[joint]] for joint in self.joint_names]
@@ -305,6 +311,11 @@ class Face(nn.Module):
         corners = values[self.triangles[self.landmark_triangles]]  # [478, 3, ...]
         weights = self.landmark_barycentric.to(values.dtype)
         return (corners * weights.view(N_LANDMARKS, 3, *[1] * (values.ndim - 1))).sum(dim=1)
+
+    def replace(self, **changes: Any) -> "Face":
+        """A face that differs in some arguments of the constructor."""
+        given = self.attributes() | self.tensors() | {"regions": self.regions}
+        return Face(**given | changes)
 
     def tensors(self) -> dict[str, Tensor]:
         """All buffers but the regions, by the name of their constructor argument."""

@@ -1,7 +1,9 @@
 """A face model as one safetensors file."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -59,18 +61,8 @@ def load_face(path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
     Raises:
         InputError: there is no such file, or it is not a face model of this program.
     """
-    path = check_input(path, "face model")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
-    except SafetensorError as error:
-        raise InputError(f"face model '{path}' is not a safetensors file ({error})") from error
-    if header.get("format") != _FORMAT:
-        raise InputError(
-            f"'{path}' is not a face model of this program: its format is "
-            f"{header.get('format')!r}, expected {_FORMAT!r}"
-        )
+    with _opened(path) as (file, header):
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
     attributes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in header["face"].items()
@@ -81,3 +73,30 @@ def load_face(path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
     }
     regions = {name: tensors.pop(_REGION + name) for name in attributes.pop("region_names")}
     return Face(**attributes, **tensors, regions=regions)
+
+
+def face_notes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The notes that `save_face` was given, without reading the face.
+
+    Raises:
+        InputError: there is no such file, or it is not a face model of this program.
+    """
+    with _opened(path) as (_, header):
+        return header["notes"]
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A face model's file and its header."""
+    path = check_input(path, "face model")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            if header.get("format") != _FORMAT:
+                raise InputError(
+                    f"'{path}' is not a face model of this program: its format is "
+                    f"{header.get('format')!r}, expected {_FORMAT!r}"
+                )
+            yield file, header
+    except SafetensorError as error:
+        raise InputError(f"face model '{path}' is not a safetensors file ({error})") from error

@@ -113,5 +113,5 @@ def check_arkit(clip: MotionClip, tool: str) -> None:
     if clip.space != "arkit52":
         raise InputError(
             f"files of {tool} hold the 52 ARKit actions, this clip is in '{clip.space}'; "
-            "retarget it to arkit52 first"
+            "retarget it: --face embedded, or adamesh.retargeting.fit_to_face in Python"
         )

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from adamesh.faces.face import Face
+from adamesh.faces.motion_basis import motion_directions
 from adamesh.tracking.landmark_index import INNER_LIPS_LOWER, INNER_LIPS_UPPER
 
 
@@ -12,12 +13,10 @@ def mouth_opening(face: Face, expression: Tensor) -> Tensor:
     Signed: lips pressed into one another must not count as open.
 
     Args:
-        expression: [..., T, E]. Returns: [..., T].
+        expression: [..., T, D], see `motion.regression`. Returns: [..., T].
     """
-    basis = face.landmark_basis()
+    template, directions = face.landmark_basis().template.float(), motion_directions(face)
     ids = [list(INNER_LIPS_UPPER), list(INNER_LIPS_LOWER)]
     middle = [row[len(row) // 2] for row in ids]
-    upper, lower = (
-        basis.template[i].float() + expression @ basis.expressiondirs[i].float().T for i in middle
-    )
+    upper, lower = (template[i] + expression @ directions[i].T for i in middle)
     return (upper - lower)[..., 1]

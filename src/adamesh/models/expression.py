@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from adamesh.errors import InputError
+from adamesh.motion.spaces import coefficient_space
 from adamesh.nn.conformer import ConformerBlock, Conv, State
 from adamesh.rates import FEATURES_PER_FRAME
 
@@ -26,9 +27,10 @@ class ExpressionConfig:
     """Everything that is needed to build the network again."""
 
     space: str = "arkit52"  # coefficient space of the motion
+    face: str = "embedded"  # name of the face that the coefficients are of
     features: str = "log_mel"  # name of the speech features
     feature_dim: int = 128  # their channels
-    expression_dim: int = 52
+    expression_dim: int = 52  # channels of the space, and 3 where the jaw turns by its joint
     identity_dim: int = 50  # betas
     dim: int = 192
     heads: int = 4
@@ -221,15 +223,16 @@ class ExpressionAdapter(nn.Module):
             style: [1, style_dim] from `encode_style`.
             betas: [1, identity_dim].
         Returns:
-            [T, E] coefficients within 0..1.
+            [T, E] coefficients within the bounds of their space.
         """
-        state = State()
+        state, space = State(), coefficient_space(self.config.space)
         with torch.inference_mode():
             parts = [
                 self(part[None], style, betas, state).after[0]
                 for part in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME)
             ]
-            return self.denormalize(torch.cat(parts)[self.config.lookahead :]).clamp(0, 1).clone()
+            values = self.denormalize(torch.cat(parts)[self.config.lookahead :])
+            return values.clamp(space.lower, space.upper).clone()
 
     def normalize(self, expression: Tensor) -> Tensor:
         """Coefficients -> z-scored network values."""

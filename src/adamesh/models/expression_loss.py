@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from adamesh.faces.face import Face
+from adamesh.faces.motion_basis import motion_directions
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.motion.spaces import EYE_LOOK, UPPER_FACE
 from adamesh.tracking.landmark_index import LIPS
@@ -18,10 +19,11 @@ class ExpressionLoss:
         """Args: velocity_weight: of L1 on z-scored differences; lip_weight: of L1 per millimetre."""
         self.velocity_weight = velocity_weight
         self.lip_weight = lip_weight
-        self.lips = 1000.0 * face.landmark_basis().expressiondirs[list(LIPS)].float().flatten(0, 1)
+        self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1)
         weights = torch.ones(self.lips.shape[1])
-        weights[UPPER_FACE] = UPPER_FACE_WEIGHT
-        weights[EYE_LOOK] = 0.0
+        if face.space == "arkit52":
+            weights[UPPER_FACE] = UPPER_FACE_WEIGHT
+            weights[EYE_LOOK] = 0.0
         self.weights = weights / weights.mean()
 
     def __call__(

@@ -30,6 +30,20 @@ def over_joints(rotation: ArrayLike) -> np.ndarray:
     return np.stack([rotation * NECK_SHARE, rotation * (1 - NECK_SHARE)], axis=1)
 
 
+def for_joints(
+    joint_names: tuple[str, ...], neck_pose: ArrayLike, head_pose: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """[T, 3] axis-angle each of neck and head for a face that may lack a head joint, as FLAME does.
+
+    There the neck turns as far as both together. A neck that turns alone is left as it is: see `over_joints`.
+    """
+    neck, head = (np.asarray(pose, np.float32) for pose in (neck_pose, head_pose))
+    if "head" in joint_names or not head.any():
+        return neck, head
+    total = Rotation.from_rotvec(neck) * Rotation.from_rotvec(head)
+    return total.as_rotvec().astype(np.float32), np.zeros_like(head)
+
+
 def deviation(*rotations: np.ndarray, smallest: float = SMALLEST_DEVIATION) -> np.ndarray:
     """[3] standard deviation on each axis over several motions, each about its own mean, or `smallest`."""
     frames = sum(len(rotation) for rotation in rotations)

@@ -99,12 +99,14 @@ class CoefficientSpace:
         channels: name of each column, in order.
         lower: smallest weight allowed.
         upper: largest weight allowed.
+        jaw_turns: the jaw moves by `jaw_pose`; else by channels, and `jaw_pose` is zero.
     """
 
     name: str
     channels: tuple[str, ...]
     lower: float
     upper: float
+    jaw_turns: bool
 
     def index(self, channel: str) -> int:
         """Column of `channel`.
@@ -123,13 +125,14 @@ class CoefficientSpace:
 
 def _flame(size: int) -> CoefficientSpace:
     names = tuple(f"expression{i:03d}" for i in range(size))
-    return CoefficientSpace(f"flame{size}", names, lower=-float("inf"), upper=float("inf"))
+    infinity = float("inf")
+    return CoefficientSpace(f"flame{size}", names, -infinity, infinity, jaw_turns=True)
 
 
 SPACES: dict[str, CoefficientSpace] = {
     space.name: space
     for space in (
-        CoefficientSpace("arkit52", ARKIT52, lower=0.0, upper=1.0),
+        CoefficientSpace("arkit52", ARKIT52, lower=0.0, upper=1.0, jaw_turns=False),
         _flame(50),
         _flame(100),
     )

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.sequences import in_other_voices, regression_target
-from adamesh.errors import InputError
-from adamesh.faces.embedded import load_embedded_face
+from adamesh.data.sequences import in_other_voices
+from adamesh.faces import Face
 from adamesh.features import features_for_frames, load_features
+from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
+from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import EYE_BLINK
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
@@ -29,6 +30,7 @@ from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.reference import is_track, load_reference
 from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.retargeting import fit_to_face
 from adamesh.tracking.track import track_video
 
 LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
@@ -59,6 +61,7 @@ def adapt(
     audio: str | os.PathLike[str] | None = None,
     format: str | None = None,
     fps: float | None = None,
+    made_for: Face | None = None,
     model: ExpressionAdapter | None = None,
     options: AdaptOptions | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -71,6 +74,7 @@ def adapt(
         audio: the sound of a track.
         format: of a track, a name of `formats.FORMATS`; default: told from the file.
         fps: of a track, where its file does not say it.
+        made_for: face of a track whose coefficients are not `arkit52` and whose file does not tell.
         model: base expression adapter; the shipped one by default.
         progress: called with the name of the stage, steps done and steps in all.
     Raises:
@@ -91,6 +95,7 @@ def adapt(
         clip,
         samples,
         Path(reference).name,
+        made_for=made_for,
         model=model,
         options=options,
         progress=report("adapting"),
@@ -102,6 +107,7 @@ def adapt_to_clip(
     samples: np.ndarray,
     source: str,
     *,
+    made_for: Face | None = None,
     model: ExpressionAdapter | None = None,
     options: AdaptOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -109,23 +115,22 @@ def adapt_to_clip(
     """`adapt` for motion that is tracked already.
 
     Args:
-        clip: the person's motion, any frame rate, starting with the sound.
+        clip: the person's motion, any frame rate, starting with the sound; retargeted if the base model
+            speaks the coefficients of another face.
         samples: [N] mono speech at `SAMPLE_RATE`.
         source: name of the reference, kept for people.
+        made_for: the clip's face, where the clip does not tell.
         progress: called with steps done and steps in all.
     """
     model = model or load_network(ExpressionAdapter)
     options = options or AdaptOptions()
-    if clip.space != model.config.space:
-        raise InputError(
-            f"the reference's motion is in '{clip.space}', the base model's in "
-            f"'{model.config.space}'; retarget the clip first"
-        )
+    face = load_named_face(model.config.face)
     clip = clip.resample(FPS)
     clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
-    assert clip.betas is not None, "tracked clips have betas"
-    target = torch.from_numpy(regression_target(clip))
-    betas = torch.from_numpy(clip.betas)
+    fitted = fit_to_face(clip, face, made_for=made_for)
+    target = torch.from_numpy(regression_target(fitted))
+    # Of some tools' tracks the identity is not known: the average one stands for it.
+    betas = torch.zeros(face.n_betas) if fitted.betas is None else torch.from_numpy(fitted.betas)
     personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
     extract = load_features(model.config.features)
@@ -133,7 +138,7 @@ def adapt_to_clip(
     count = options.voices if options.steps else 0
     versions = [heard, *in_other_voices(heard, count, seed=options.seed)]
     voices = [features_for_frames(extract, version, frames) for version in versions]
-    _fit(personal, voices, target, betas, options, progress)
+    _fit(personal, face, voices, target, betas, options, progress)
     personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(target[None])[0]
@@ -144,11 +149,13 @@ def adapt_to_clip(
         molora=branch_state(personal),
         embedding=embedding,
         betas=betas,
-        gain=amplitude_gain(personal.predict(voices[0], embedding[None], betas[None]), target),
+        gain=amplitude_gain(
+            face, personal.predict(voices[0], embedding[None], betas[None]), target
+        ),
         pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
-        blinks=BlinkStatistics.of(clip.expression[:, EYE_BLINK], FPS),
+        blinks=_blinks(clip),
         gaze=GazeStatistics.of(head, eyes.mean(1), FPS),
         source=source,
     )
@@ -156,6 +163,7 @@ def adapt_to_clip(
 
 def _fit(
     model: ExpressionAdapter,
+    face: Face,
     voices: list[Tensor],
     target: Tensor,
     betas: Tensor,
@@ -176,9 +184,7 @@ def _fit(
         cycle_momentum=False,
     )
     loss_function = ExpressionLoss(
-        load_embedded_face(),
-        velocity_weight=options.velocity_weight,
-        lip_weight=options.lip_weight,
+        face, velocity_weight=options.velocity_weight, lip_weight=options.lip_weight
     )
     rng = np.random.default_rng(options.seed)
     torch_state = torch.random.get_rng_state()
@@ -201,6 +207,13 @@ def _fit(
         if progress is not None:
             progress(step + 1, options.steps)
     torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
+
+
+def _blinks(clip: MotionClip) -> BlinkStatistics:
+    """How the person blinks; as people in general do, where the clip's space has no lids."""
+    if clip.space != "arkit52":
+        return BlinkStatistics()
+    return BlinkStatistics.of(clip.expression[:, EYE_BLINK], clip.fps)
 
 
 def eye_rotation(clip: MotionClip) -> np.ndarray:

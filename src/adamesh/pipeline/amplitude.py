@@ -9,19 +9,18 @@ reference: how much more the mouth opens and shuts there than the network makes 
 import numpy as np
 from torch import Tensor
 
-from adamesh.faces.embedded import load_embedded_face
+from adamesh.faces.face import Face
 from adamesh.features import load_features
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionAdapter
-from adamesh.motion.spaces import MOUTH
+from adamesh.motion.spaces import MOUTH, coefficient_space
 from adamesh.rates import SAMPLE_RATE
 
 LARGEST = 3.0  # beyond, noise would be enlarged rather than speech
 
 
-def amplitude_gain(generated: Tensor, seen: Tensor) -> float:
-    """How much more the mouth opens and shuts in `seen` than in `generated`, both [T, E]; 1..LARGEST."""
-    face = load_embedded_face()
+def amplitude_gain(face: Face, generated: Tensor, seen: Tensor) -> float:
+    """How much more the mouth opens and shuts in `seen` than in `generated`, both [T, D]; 1..LARGEST."""
     wanted, found = (mouth_opening(face, x).std() for x in (seen, generated))
     return float((wanted / found.clamp_min(1e-9)).clamp(1.0, LARGEST))
 
@@ -32,8 +31,13 @@ def resting_expression(model: ExpressionAdapter, style: Tensor, betas: Tensor) -
     return model.predict(silence, style, betas)[-1]
 
 
-def enlarge(expression: Tensor, rest: Tensor, gain: float) -> Tensor:
-    """`expression` [T, E] with mouth actions `gain` times as far from `rest` [E], within 0..1."""
+def enlarge(space: str, expression: Tensor, rest: Tensor, gain: float) -> Tensor:
+    """`expression` [T, D] with the mouth's part `gain` times as far from `rest` [D], within bounds.
+
+    Where components have no names, all of them are the mouth's.
+    """
+    known = coefficient_space(space)
+    mouth = MOUTH if space == "arkit52" else slice(None)
     larger = expression.clone()
-    larger[:, MOUTH] = rest[MOUTH] + gain * (expression[:, MOUTH] - rest[MOUTH])
-    return larger.clamp(0, 1)
+    larger[:, mouth] = rest[mouth] + gain * (expression[:, mouth] - rest[mouth])
+    return larger.clamp(known.lower, known.upper)

@@ -7,13 +7,15 @@ import numpy as np
 
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
+from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
-from adamesh.motion.head import over_joints
+from adamesh.motion.head import for_joints, over_joints
 from adamesh.motion.looping import plan_loop
+from adamesh.motion.regression import regressed_motion
 from adamesh.motion.saccades import sample_gaze
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.pose import generate_pose
@@ -47,7 +49,8 @@ def animate(
         seed: of head motion, gaze and blinks. The same seed gives the same clip.
         model: base expression adapter that the style belongs to; the shipped one by default.
     Returns:
-        A clip at 25 fps with the style's betas, at least as long as the speech.
+        A clip at 25 fps with the style's betas, at least as long as the speech, in the coefficients of the
+        model's face; `retargeting.fit_to_face` puts it on another.
     Raises:
         InputError: no sound, too short, or a style of another base model.
     """
@@ -66,29 +69,30 @@ def animate(
     style = style or default_style()
     personal = style.personal_model(model or load_network(ExpressionAdapter))
     frames = frames_in(len(samples))
-    expression = speak(personal, style, samples, frames, intensity=intensity).numpy()
+    config = personal.config
+    values = speak(personal, style, samples, frames, intensity=intensity).numpy()
+    motion = regressed_motion(config.space, values)
+    joint_names = load_named_face(config.face).joint_names
+    if "jaw" not in joint_names:
+        motion.pop("jaw_pose", None)
 
     rng = np.random.default_rng(seed)
     closures = sample_blinks(frames, FPS, style.blinks, rng)
-    expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
-    joints = {}
-    expression[:, EYE_LOOK] = 0.0
+    eyes = np.zeros((frames, 2, 3), np.float32)
     if pose != "off":
         head, eyes = _head_and_eyes(pose, style, samples, frames, pose_scale, seed, rng)
+        motion["neck_pose"], motion["head_pose"] = for_joints(joint_names, head[:, 0], head[:, 1])
+        motion["leye_pose"], motion["reye_pose"] = eyes[:, 0], eyes[:, 1]
+    if config.space == "arkit52":
+        expression = motion["expression"]
+        expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
         expression[:, EYE_LOOK] = eye_rotation_to_look(eyes[:, 0], eyes[:, 1])
-        joints = {
-            "neck_pose": head[:, 0],
-            "head_pose": head[:, 1],
-            "leye_pose": eyes[:, 0],
-            "reye_pose": eyes[:, 1],
-        }
     return MotionClip(
-        space=personal.config.space,
+        space=config.space,
         fps=FPS,
-        expression=expression,
         betas=style.betas.numpy(),
-        metadata={"style": style.source, "pose": pose, "seed": seed},
-        **joints,
+        metadata={"style": style.source, "pose": pose, "seed": seed, "face": config.face},
+        **motion,
     )
 
 

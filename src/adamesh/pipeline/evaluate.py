@@ -75,6 +75,7 @@ def evaluate_sync(
 
     The wrong speech of a person is that of the next person in the list, repeated to the length needed.
     """
+    _check_space(model)
     face = load_embedded_face()
     style = style or default_style()
     personal = style.personal_model(model)
@@ -108,6 +109,14 @@ def evaluate_sync(
         if progress is not None:
             progress(i + 1, len(people))
     return figures
+
+
+def _check_space(model: ExpressionAdapter) -> None:
+    if model.config.space != "arkit52":
+        raise InputError(
+            "figures are of the embedded head's lips, so of a model that gives 'arkit52'; this one gives "
+            f"'{model.config.space}'"
+        )
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,7 @@ def evaluate_adaptation(
     bare regressions, whose best lip error is near a mouth that hardly moves; `MoLoRA, as animated` has the
     amplitude that `animate` gives back, see `pipeline.amplitude`.
     """
+    _check_space(model)
     options = options or AdaptOptions()
     clip, speech = joined(person)
     split = int(REFERENCE * FPS)

@@ -1,13 +1,11 @@
 """A reference that is tracked already: another tool's file or a clip of our own, with its sound."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from adamesh.errors import InputError
-from adamesh.faces.embedded import load_embedded_face
 from adamesh.formats import FORMATS, read_track
 from adamesh.media.audio import load_audio
 from adamesh.motion.clip import MotionClip
@@ -36,11 +34,11 @@ def load_reference(
         track: what `formats.read_track` reads; so are `format` and `fps`.
         audio: any file with an audio track.
     Returns:
-        The clip in arkit52, with an identity, and [N] mono samples at `SAMPLE_RATE`.
+        The clip and [N] mono samples at `SAMPLE_RATE`.
     Raises:
         InputError: either is unreadable, or they differ in length.
     """
-    clip = to_arkit52(read_track(track, format=format, fps=fps))
+    clip = read_track(track, format=format, fps=fps)
     samples = load_audio(audio)
     sound = len(samples) / SAMPLE_RATE
     if abs(clip.duration - sound) > LARGEST_DIFFERENCE:
@@ -50,19 +48,3 @@ def load_reference(
             "check the frame rate"
         )
     return clip, samples
-
-
-def to_arkit52(clip: MotionClip) -> MotionClip:
-    """A track in the space of the base model, with an identity: the average one, where none is known.
-
-    Raises:
-        InputError: the clip is of another space, and would have to be retargeted.
-    """
-    if clip.space != "arkit52":
-        raise InputError(
-            f"the track is in '{clip.space}'; to retarget it to arkit52, the FLAME head it moves has "
-            "to be imported first: adamesh face import FLAME_FILE"
-        )
-    if clip.betas is not None:
-        return clip
-    return replace(clip, betas=np.zeros(load_embedded_face().n_betas, np.float32))

@@ -17,7 +17,7 @@ def speak(
     *,
     intensity: float | None = 1.0,
 ) -> Tensor:
-    """[T, E] expression without blinks and gaze for the first `frames` frames of `samples`.
+    """[T, D] without blinks and gaze, see `motion.regression`, for the first `frames` frames of `samples`.
 
     Args:
         model: of the person, see `Style.personal_model`.
@@ -30,4 +30,5 @@ def speak(
     regressed = model.predict(features, embedding, betas)
     if intensity is None:
         return regressed
-    return enlarge(regressed, resting_expression(model, embedding, betas), style.gain * intensity)
+    rest = resting_expression(model, embedding, betas)
+    return enlarge(model.config.space, regressed, rest, style.gain * intensity)

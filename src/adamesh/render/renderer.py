@@ -38,6 +38,10 @@ STUDIO: tuple[Light, ...] = (
     ((0.0, -0.1, 1.0), (1.0, 0.98, 0.96), 0.20),
 )
 _AMBIENT = 0.30
+# The surface's back is the inside of the head, which is seen through the mouth of a face that has no
+# mouth cavity. Little light falls there: this share.
+_DARK_INSIDE = {"skin", "lips"}
+_INSIDE = 0.15
 
 BACKGROUND = (0.86, 0.88, 0.90)
 
@@ -131,6 +135,15 @@ class HeadRenderer:
             look.SetDiffuse(1.0)
             look.SetSpecular(share)
             look.SetSpecularPower(sharpness)
+            if name in _DARK_INSIDE:
+                look.BackfaceCullingOn()
+                inside = vtk.vtkActor()
+                inside.SetMapper(mapper)
+                dark = inside.GetProperty()
+                dark.SetAmbient(_INSIDE * _AMBIENT)
+                dark.SetDiffuse(_INSIDE)
+                dark.FrontfaceCullingOn()
+                self._renderer.AddActor(inside)
             self._renderer.AddActor(actor)
             self._meshes.append(mesh)
 

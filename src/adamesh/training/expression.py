@@ -10,11 +10,13 @@ from torch import Tensor
 
 from adamesh.checkpoints.networks import save_network
 from adamesh.data.sequences import Augmentation, Batch, Sequence, WindowSampler
+from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.metrics.sync import Sync, synchrony
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig, ExpressionOutput
 from adamesh.models.expression_loss import ExpressionLoss
+from adamesh.motion.regression import regression_size
 from adamesh.rates import FEATURES_PER_FRAME
 from adamesh.training.loop import LoopConfig, optimize
 
@@ -75,10 +77,14 @@ def train_expression(
     """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
 
     Args:
-        train, valid: with the features that `config.model` names.
+        train, valid: with the features that `config.model` names, in the coefficients of `face`.
+        face: the one that `config.model` names.
     Returns:
         The checkpoint: averaged weights with their config.
+    Raises:
+        InputError: the config names another space or size than those of the face or of a sequence.
     """
+    _check_space(config.model, face, [*train, *valid])
     torch.manual_seed(config.seed)
     model = ExpressionAdapter(config.model)
     expressions = torch.cat([s.expression for s in train])
@@ -91,6 +97,7 @@ def train_expression(
         config.reference,
         config.augmentation,
         config.seed,
+        config.model.space,
     )
     loss_function = ExpressionLoss(
         face, velocity_weight=config.velocity_weight, lip_weight=config.lip_weight
@@ -114,6 +121,31 @@ def train_expression(
     target = folder / "expression.safetensors"
     save_network(target, trained, {"training": config.model_dump(mode="json"), "clips": len(train)})
     return target
+
+
+def _check_space(config: ExpressionConfig, face: Face, sequences: list[Sequence]) -> None:
+    size = regression_size(config.space)
+    if face.space != config.space:
+        raise InputError(
+            f"the config's model.space is '{config.space}', its face '{face.name}' is in '{face.space}'; "
+            "set model.space and model.face to fit"
+        )
+    if config.expression_dim != size:
+        raise InputError(
+            f"model.expression_dim is {config.expression_dim}, but '{config.space}' has {size} numbers a "
+            f"frame; set it to {size}"
+        )
+    for sequence in sequences:
+        if sequence.expression.shape[1] != size:
+            raise InputError(
+                f"the motion of '{sequence.name}' has {sequence.expression.shape[1]} numbers a frame, "
+                f"'{config.space}' has {size}; load it for face '{face.name}'"
+            )
+        if len(sequence.betas) != config.identity_dim:
+            raise InputError(
+                f"'{sequence.name}' has {len(sequence.betas)} betas, model.identity_dim is "
+                f"{config.identity_dim}; set it to {len(sequence.betas)}"
+            )
 
 
 def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch) -> Tensor:

@@ -1,0 +1,214 @@
+"""Which surface point of one face is which of another, from their landmark embeddings.
+
+The source's landmarks are laid on the target's by a smooth warp (thin-plate splines), which takes the
+source's surface with it; a target point's partner is then the nearest point of the warped surface that looks
+the same way and does not lie on the other lip. Meshes, vertex counts and scales may differ in every way.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.spatial import cKDTree
+
+from adamesh.errors import InputError
+from adamesh.faces.face import Face
+from adamesh.retargeting.articulation import SurfacePoints
+from adamesh.tracking import landmark_index as lm
+from adamesh.tracking.embedding import closest_barycentric
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Lengths here are shares of the distance between the eyes, about 60 mm in an adult.
+REACH = 0.15  # from the nearest landmark, up to which the surface belongs to the face
+FARTHEST_PARTNER = 0.1  # between a target point and its partner on the warped source
+LIP_REACH = 0.4  # from the lips' landmarks, up to which it matters which lip a point belongs to
+LIP_MARGIN = 0.05  # by which one lip must be nearer than the other, along the surface
+SMOOTHING = 1e-4  # of the warp: landmarks are known to a millimetre or two
+SMALLEST_COSINE = 0.4  # between the normals of two partners
+CANDIDATES = 32  # nearest triangles among which a partner is looked for
+SMALLEST_SHARE = 0.8  # of the landmarks of the face that both faces must have
+
+# Points of the lips that touch in a closed mouth. In the corners beyond them an embedding may take one lip
+# for the other.
+INNER_UPPER, INNER_LOWER = lm.INNER_LIPS_UPPER[1:-1], lm.INNER_LIPS_LOWER[1:-1]
+_CORNERS = (set(lm.INNER_LIPS_UPPER) | set(lm.INNER_LIPS_LOWER)) - {*INNER_UPPER, *INNER_LOWER}
+_UPPER_LIP, _LOWER_LIP = lm.OUTER_LIPS[12:-1] + INNER_UPPER, lm.OUTER_LIPS[2:9] + INNER_LOWER
+# The outline slides over the face with the view; irises belong to the eyeballs.
+_ON_SKIN = tuple(
+    sorted(
+        set(range(lm.LANDMARK_COUNT)) - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS} - _CORNERS
+    )
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The target's face, point by point, on the source's.
+
+    Attributes:
+        vertices: [P] vertices of the target.
+        corners: [P, 3] vertices of the source whose mean by `barycentric` is the partner.
+        barycentric: [P, 3].
+        form: [3, 3] the affine part of the map from source to target: what becomes of a displacement.
+        unit: distance between the target's eyes, metres.
+    """
+
+    vertices: Int
+    corners: Int
+    barycentric: Float
+    form: Float
+    unit: float
+
+    def on_source(self) -> SurfacePoints:
+        """The partners."""
+        return SurfacePoints(
+            torch.from_numpy(self.corners), torch.from_numpy(self.barycentric).float()
+        )
+
+    def on_target(self) -> SurfacePoints:
+        """The vertices."""
+        return SurfacePoints.at_vertices(torch.from_numpy(self.vertices))
+
+    def only(self, chosen: Int) -> "Registration":
+        """The points of these indices."""
+        return replace(
+            self,
+            vertices=self.vertices[chosen],
+            corners=self.corners[chosen],
+            barycentric=self.barycentric[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """The skin of a face: the connected part of its mesh that carries the landmarks."""
+
+    points: Float  # [V, 3]
+    triangles: Int  # [F, 3]
+    landmarks: Float  # [478, 3], rows without a landmark are zero
+    valid: NDArray[np.bool_]  # [478]
+    lip: Int  # [V] 1 on the upper lip's side of the mouth, -1 on the lower's, 0 where it doesn't matter
+    unit: float  # distance between the eyes, metres
+
+
+def register(source: Face, target: Face) -> Registration:
+    """Finds the partners of the target's face on the source's.
+
+    Raises:
+        InputError: a face lacks landmarks.
+    """
+    a, b = _surface(source), _surface(target)
+    common = [i for i in _ON_SKIN if a.valid[i] and b.valid[i]]
+    # In one frame of unit length, so that smoothing means the same for all faces.
+    from_centre, to_centre = a.landmarks[common].mean(0), b.landmarks[common].mean(0)
+    from_points = (a.landmarks[common] - from_centre) / a.unit
+    to_points = (b.landmarks[common] - to_centre) / b.unit
+    fit = RBFInterpolator(from_points, to_points, smoothing=SMOOTHING)
+    near, _ = cKDTree(a.landmarks[common]).query(a.points)
+    reached = near < 2 * REACH * a.unit
+    triangles = a.triangles[reached[a.triangles].all(1)]
+    warped = to_centre + b.unit * fit((a.points - from_centre) / a.unit)
+
+    near, _ = cKDTree(b.landmarks[common]).query(b.points)
+    used = np.zeros(len(b.points), bool)
+    used[b.triangles] = True
+    chosen = np.flatnonzero(used & (near < REACH * b.unit))
+    triangle, barycentric = _partners(b, chosen, warped, triangles, a.lip)
+    found = triangle >= 0
+    chosen, barycentric = chosen[found], barycentric[found]
+
+    form, *_ = np.linalg.lstsq(from_points, to_points)
+    return Registration(
+        vertices=chosen,
+        corners=triangles[triangle[found]],
+        barycentric=barycentric,
+        form=form.T * (b.unit / a.unit),
+        unit=b.unit,
+    )
+
+
+def _partners(
+    surface: _Surface, chosen: Int, warped: Float, triangles: Int, lip: Int
+) -> tuple[Int, Float]:
+    """Triangle [P] of the warped source, -1 for none, and barycentric [P, 3], of some target vertices."""
+    corners = warped[triangles]
+    normals = _triangle_normals(warped, triangles)
+    own_normals = _vertex_normals(surface.points, surface.triangles)[chosen]
+    sides = lip[triangles]
+    _, candidates = cKDTree(corners.mean(1)).query(surface.points[chosen], k=CANDIDATES)
+    triangle = np.full(len(chosen), -1)
+    barycentric = np.zeros((len(chosen), 3))
+    for row, (vertex, near) in enumerate(zip(chosen, candidates, strict=True)):
+        alike = normals[near] @ own_normals[row] > SMALLEST_COSINE
+        other_lip = (sides[near] * surface.lip[vertex]).min(1) < 0
+        allowed = near[alike & ~other_lip]
+        if not len(allowed):
+            continue
+        weights = closest_barycentric(surface.points[vertex], corners[allowed])
+        distance = np.linalg.norm(
+            (weights[..., None] * corners[allowed]).sum(1) - surface.points[vertex], axis=1
+        )
+        best = int(distance.argmin())
+        if distance[best] < FARTHEST_PARTNER * surface.unit:
+            triangle[row], barycentric[row] = allowed[best], weights[best]
+    return triangle, barycentric
+
+
+def _surface(face: Face) -> _Surface:
+    points = face.template.numpy(force=True).astype(np.float64)
+    triangles = face.triangles.numpy(force=True)
+    of_landmark = face.landmark_triangles.numpy(force=True)
+    valid = of_landmark >= 0
+    needed = [*INNER_UPPER, *INNER_LOWER, *lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]
+    if valid[list(_ON_SKIN)].mean() < SMALLEST_SHARE or not valid[needed].all():
+        raise InputError(
+            f"face '{face.name}' has {valid.sum()} of {lm.LANDMARK_COUNT} landmarks, too few to map "
+            "motion to or from it: embed its landmarks first"
+        )
+    lengths = np.linalg.norm(points[triangles] - points[np.roll(triangles, -1, 1)], axis=-1)
+    ends = triangles.ravel(), np.roll(triangles, -1, 1).ravel()
+    # Edges shared by two triangles come twice; a graph that sums them would double their length.
+    pairs = np.sort(np.stack(ends, 1), axis=1)
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    edges = coo_array((lengths.ravel()[first], pairs.T), shape=(len(points), len(points))).tocsr()
+    _, part = connected_components(edges, directed=False)
+    skin = np.unique(part[triangles[of_landmark[list(_ON_SKIN)][valid[list(_ON_SKIN)]], 0]])
+    landmarks = face.landmark_basis().template.numpy(force=True).astype(np.float64)
+    unit = float(lm.interocular_distance(landmarks))
+
+    def distance_to(lip: tuple[int, ...]) -> Float:
+        of_lip = of_landmark[[i for i in lip if valid[i]]]
+        seeds = np.unique(triangles[of_lip])
+        return dijkstra(edges, directed=False, indices=seeds, min_only=True)
+
+    reach = LIP_REACH * unit
+    upper, lower = (distance_to(lip).clip(max=2 * reach) for lip in (_UPPER_LIP, _LOWER_LIP))
+    matters = (np.minimum(upper, lower) < reach) & (np.abs(upper - lower) > LIP_MARGIN * unit)
+    return _Surface(
+        points=points,
+        triangles=triangles[np.isin(part[triangles[:, 0]], skin)],
+        landmarks=landmarks,
+        valid=valid,
+        lip=np.where(matters, np.where(upper < lower, 1, -1), 0),
+        unit=unit,
+    )
+
+
+def _triangle_normals(points: Float, triangles: Int) -> Float:
+    """[F, 3] unit normals."""
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    normals = np.cross(b - a, c - a)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+
+
+def _vertex_normals(points: Float, triangles: Int) -> Float:
+    """[V, 3] unit normals, every triangle alike."""
+    total = np.zeros_like(points)
+    np.add.at(total, triangles, _triangle_normals(points, triangles)[:, None])
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

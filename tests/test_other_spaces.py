@@ -1,0 +1,181 @@
+"""A model of a user's own FLAME-space corpus: trained, adapted, animated and shown as the shipped one is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from other_faces import other_flame_face
+
+from adamesh.audio.logmel import FEATURE_DIM
+from adamesh.checkpoints.networks import load_network
+from adamesh.data.corpus import Video
+from adamesh.data.sequences import Augmentation, Sequence, WindowSampler, load_sequence
+from adamesh.errors import InputError
+from adamesh.export import export
+from adamesh.faces import Face, load_embedded_face, save_face
+from adamesh.features import load_features
+from adamesh.library.store import check_new_face
+from adamesh.media.audio import load_audio, write_wav
+from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.regression import regressed_motion, regression_size, regression_target
+from adamesh.motion.spaces import ARKIT52
+from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
+from adamesh.pipeline.animate import animate
+from adamesh.pipeline.sample import SAMPLE_SPEECH
+from adamesh.pipeline.style import Style
+from adamesh.rates import SAMPLE_RATE, frames_in
+from adamesh.retargeting import fit_to_face
+from adamesh.training.expression import ExpressionTraining, train_expression
+
+SMALL = ExpressionConfig(
+    space="flame50", face="other", expression_dim=53, dim=24, heads=2, window=8,
+    encoder_blocks=1, decoder_blocks=1, style_blocks=1, dropout=0.0,
+)  # fmt: skip
+NONE = Augmentation(speed=1, style_gain=0, style_offset=0, mirror=0, drop_condition=0)
+JAW = slice(50, 53)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory):
+    """A library of faces with `other_flame_face` in it, as "other"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        face = other_flame_face().replace(name="other")
+        save_face(face, check_new_face("other", force=False))
+        yield face
+
+
+def spoken(seed: int, frames: int = 90) -> tuple[np.ndarray, MotionClip]:
+    """Loudness that opens the jaw: samples, and the tracked motion."""
+    rng = np.random.default_rng(seed)
+    curve = np.convolve(rng.uniform(0, 1, frames + 8), np.ones(9) / 9, "valid").astype(np.float32)
+    weights = np.zeros((frames, len(ARKIT52)), np.float32)
+    weights[:, ARKIT52.index("jawOpen")] = curve
+    weights[:, ARKIT52.index("mouthPucker")] = 0.4 * (1 - curve)
+    loud = np.repeat(curve, SAMPLE_RATE // 25) ** 4
+    samples = (0.3 * loud * rng.normal(size=len(loud))).astype(np.float32)
+    turn = np.zeros((frames, 3), np.float32)
+    turn[:, 1] = 0.1 * np.sin(np.arange(frames) / 7)
+    clip = MotionClip(
+        "arkit52", 25, weights, betas=np.zeros(50, np.float32), neck_pose=turn, head_pose=turn
+    )
+    return samples, clip
+
+
+@pytest.fixture(scope="module")
+def corpus(library: Face, tmp_path_factory: pytest.TempPathFactory) -> list[Sequence]:
+    """Clips tracked in arkit52, loaded for the other face."""
+    folder = tmp_path_factory.mktemp("corpus")
+    videos = []
+    for seed in range(2):
+        samples, clip = spoken(seed)
+        write_wav(folder / f"{seed}.wav", samples, SAMPLE_RATE)
+        clip.save(folder / f"{seed}.npz")
+        videos.append(
+            Video(str(seed), folder / f"{seed}.wav", f"s{seed}", "train", folder / f"{seed}.npz")
+        )
+    return [load_sequence(v, load_features("log_mel"), face=library) for v in videos]
+
+
+@pytest.fixture(scope="module")
+def model(
+    library: Face, corpus: list[Sequence], tmp_path_factory: pytest.TempPathFactory
+) -> ExpressionAdapter:
+    config = ExpressionTraining(
+        steps=120, batch_size=4, window=40, reference=40, warmup=5, learning_rate=5e-3, ema=0.9,
+        save_every=120, validate_every=120, model=SMALL, augmentation=NONE,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("run")
+    path = train_expression(config, corpus, corpus, library, folder, progress=lambda *_: None)
+    return load_network(ExpressionAdapter, path)
+
+
+@pytest.fixture(scope="module")
+def style(model: ExpressionAdapter) -> Style:
+    samples, clip = spoken(0)
+    return adapt_to_clip(clip, samples, "me.mp4", model=model, options=AdaptOptions(steps=2))
+
+
+def test_the_corpus_is_on_the_other_face(corpus: list[Sequence]) -> None:
+    assert all(sequence.expression.shape == (90, 53) for sequence in corpus)
+    assert corpus[0].expression[:, JAW.start].max() > 0.15
+
+
+def test_the_jaw_learns_to_turn_with_the_speech(
+    model: ExpressionAdapter, corpus: list[Sequence]
+) -> None:
+    assert (model.config.space, model.config.face) == ("flame50", "other")
+    for sequence in corpus:
+        style = model.encode_style(sequence.expression[None])
+        features = sequence.voices[0][: 2 * (90 + model.config.lookahead)]
+        turned = model.predict(features, style, sequence.betas[None])[:, JAW.start]
+        seen = sequence.expression[:, JAW.start]
+        assert np.corrcoef(turned, seen)[0, 1] > 0.8
+        assert 0.5 < turned.std() / seen.std() < 1.5
+
+
+def test_it_adapts_animates_and_is_shown(
+    model: ExpressionAdapter, style: Style, library: Face, tmp_path: Path
+) -> None:
+    style.save(tmp_path / "me.style")
+    speech = load_audio(SAMPLE_SPEECH)[: 2 * SAMPLE_RATE]
+    clip = animate(speech, Style.load(tmp_path / "me.style"), model=model)
+    assert (clip.space, clip.metadata["face"]) == ("flame50", "other")
+    assert clip.frames == frames_in(len(speech))
+    assert clip.jaw_pose[:, 0].std() > 0
+    assert clip.neck_pose[:, 1].std() > 0.05
+    assert not clip.head_pose.any(), "FLAME has no head joint"
+    export(clip, tmp_path / "talking.glb", face=library)
+    embedded = load_embedded_face()
+    with pytest.raises(InputError, match="--face embedded"):
+        export(clip, tmp_path / "embedded.glb")
+    export(fit_to_face(clip, embedded), tmp_path / "embedded.csv")
+
+
+def test_a_style_stays_with_its_model(style: Style) -> None:
+    with pytest.raises(InputError, match="was made for base model"):
+        animate(np.zeros(SAMPLE_RATE, np.float32), style)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"space": "arkit52"}, "model.space is 'arkit52', its face 'other' is in 'flame50'"),
+        ({"expression_dim": 52}, "'flame50' has 53 numbers a frame; set it to 53"),
+    ],
+)
+def test_a_config_that_does_not_fit_its_face(
+    corpus: list[Sequence], library: Face, tmp_path: Path, changes: dict, named: str
+) -> None:
+    values = {"space": "flame50", "face": "other", "expression_dim": 53} | changes
+    config = ExpressionTraining(steps=1, model=ExpressionConfig(**values))
+    with pytest.raises(InputError, match=named):
+        train_expression(config, corpus, corpus, library, tmp_path, progress=lambda *_: None)
+
+
+def test_motion_that_does_not_fit_the_model(library: Face, tmp_path: Path) -> None:
+    wrong = Sequence(
+        "w", "w", (torch.zeros(200, FEATURE_DIM),), torch.zeros(90, 52), torch.zeros(50)
+    )
+    config = ExpressionTraining(steps=1, model=SMALL)
+    with pytest.raises(InputError, match="motion of 'w' has 52 numbers a frame, 'flame50' has 53"):
+        train_expression(config, [wrong], [wrong], library, tmp_path, progress=lambda *_: None)
+
+
+def test_what_is_regressed_is_what_a_clip_is_made_of(corpus: list[Sequence]) -> None:
+    values = corpus[0].expression.numpy()
+    clip = MotionClip("flame50", 25, **regressed_motion("flame50", values))
+    np.testing.assert_array_equal(regression_target(clip), values)
+    assert (regression_size("flame50"), regression_size("arkit52")) == (53, 52)
+
+
+def test_other_styles_stretch_components_and_leave_the_jaws_rest(corpus: list[Sequence]) -> None:
+    strong = Augmentation(speed=1, style_gain=0.5, style_offset=0.5, mirror=1.0, drop_condition=0)
+    still = [Sequence(s.name, s.speaker, s.voices, 0 * s.expression, s.betas) for s in corpus]
+    sampler = WindowSampler(still, 40, 3, 40, strong, 0, "flame50")
+    drawn = sampler.draw(16, 0).expression
+    assert not drawn[..., JAW].any()
+    assert (drawn[..., :50] < 0).any()
+    assert (drawn[..., :50] > 1).any(), "components have no bounds"
