@@ -1,8 +1,9 @@
 """Commands; each is a thin line from arguments to one public function."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +26,9 @@ from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
+if TYPE_CHECKING:
+    from adamesh.motion.clip import MotionClip
+
 app = typer.Typer(
     help="Ten seconds of somebody talking plus any speech give a 3D head that speaks it their way.",
     no_args_is_help=True,
@@ -42,6 +46,20 @@ class Pose(StrEnum):
     reference = "reference"
     still = "still"
     off = "off"
+
+
+class Identity(StrEnum):
+    reference = "reference"
+    neutral = "neutral"
+
+
+WhoseShape = Annotated[
+    Identity, typer.Option("--identity", help="Shape of the head: the person's, or the average.")
+]
+
+
+def _with_shape(clip: "MotionClip", identity: Identity) -> "MotionClip":
+    return replace(clip, betas=None) if identity is Identity.neutral else clip
 
 
 def _check_suffix(output: Path, *suffixes: str) -> None:
@@ -74,6 +92,7 @@ def animate(
     seed: Annotated[
         int, typer.Option(help="Of head motion, gaze and blinks.", min=0, max=2**31)
     ] = 0,
+    identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     checkpoint: Checkpoint = None,
     force: Force = False,
@@ -123,7 +142,7 @@ def animate(
             intensity=intensity,
             seed=seed,
         )
-        clip = fit_to_face(clip, shown)
+        clip = fit_to_face(_with_shape(clip, identity), shown)
         _say_what_stays_behind(model.config.space, shown.space)
         write(
             clip,
@@ -289,6 +308,7 @@ def export(
         str | None,
         typer.Option("--format", help="Another tool's format, from `adamesh formats`."),
     ] = None,
+    identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     made_for: MadeFor = None,
     force: Force = False,
@@ -324,7 +344,7 @@ def export(
     from adamesh.rates import SAMPLE_RATE
     from adamesh.retargeting import fit_to_face
 
-    motion = MotionClip.load(clip)
+    motion = _with_shape(MotionClip.load(clip), identity)
     shown = None if face is None else load_named_face(face)
     if shown is not None:
         source = None if made_for is None else load_named_face(made_for)

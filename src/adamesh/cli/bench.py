@@ -1,7 +1,7 @@
 """`adamesh bench`: accuracy where the truth is known, and speed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 

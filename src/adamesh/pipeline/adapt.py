@@ -12,6 +12,7 @@ from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.sequences import in_other_voices
+from adamesh.errors import InputError
 from adamesh.faces import Face
 from adamesh.features import features_for_frames, load_features
 from adamesh.library.store import load_named_face
