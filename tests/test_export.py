@@ -462,6 +462,6 @@ def test_live_link_turns_head_and_eyes_as_it_says(tmp_path):
 
 
 def test_live_link_refuses_other_spaces(tmp_path):
-    with pytest.raises(InputError, match="arkit52"):
+    with pytest.raises(InputError, match="retarget it"):
         export(MotionClip("flame50", 25, np.zeros((5, 50))), tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())

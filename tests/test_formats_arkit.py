@@ -261,7 +261,7 @@ class TestWeightsByName:
         clip = MotionClip("flame50", 25, np.zeros((3, 50)))
         for name, kind in FORMATS.items():
             if kind.space == "arkit52":
-                with pytest.raises(InputError, match="'flame50'; retarget it to arkit52"):
+                with pytest.raises(InputError, match="'flame50'; retarget it: --face embedded"):
                     write_track(clip, tmp_path / f"a{kind.suffixes[0]}", name)
         assert not list(tmp_path.iterdir())
 

@@ -171,6 +171,7 @@ class FaceFitter:
         self.deviation = _deviations(self.options.noise)[self.ids]  # [L] metres
         self.precision = self.deviation.repeat_interleave(2)[:, None] ** -2  # [2 L, 1]
         self.basis = basis
+        self.rigid = _rigid_modes(self.template)
         self.lips = torch.tensor([position[i] for i in lm.LIPS if i in position])
         self.no_oval = torch.tensor([int(i) not in set(lm.FACE_OVAL) for i in self.ids])
         self.free = [
@@ -207,15 +208,7 @@ class FaceFitter:
 
     def shape_only(self, offsets: Tensor) -> Tensor:
         """[L, 3] without what shifts, turns or scales the face as a whole: that is pose."""
-        x, y, z = (self.template - self.template.mean(0)).T
-        zero, one = torch.zeros_like(x), torch.ones_like(x)
-        rigid = (
-            *((one, zero, zero), (zero, one, zero), (zero, zero, one)),
-            *((zero, -z, y), (z, zero, -x), (-y, x, zero), (x, y, z)),
-        )
-        modes = torch.stack([torch.stack(mode, -1).flatten() for mode in rigid], 1)  # [3 L, 7]
-        found = torch.linalg.lstsq(modes, offsets.flatten()[:, None]).solution
-        return offsets - (modes @ found).view_as(offsets)
+        return offsets - (self.rigid @ (self.rigid.T @ offsets.flatten())).view_as(offsets)
 
     def _prior(self, names: list[str]) -> Tensor:
         """[F, F] ridge of the free actions, with the cost of left and right differing."""
@@ -255,6 +248,16 @@ class FaceFitter:
             block.solve_frames(o.frame_rounds)
             blocks.append(block.result().frames(start - first, stop - first))
         return FaceFit.joined(blocks)
+
+
+def _rigid_modes(points: Tensor) -> Tensor:
+    """[L, 3] -> [3 L, 7]: an orthonormal basis of shifts, turns and scale."""
+    x, y, z = (points - points.mean(0)).T
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    shifts = ((one, zero, zero), (zero, one, zero), (zero, zero, one))
+    turns = ((zero, -z, y), (z, zero, -x), (-y, x, zero))
+    modes = [torch.stack(mode, -1).flatten() for mode in (*shifts, *turns, (x, y, z))]
+    return torch.linalg.qr(torch.stack(modes, 1)).Q
 
 
 def _deviations(sigma: float) -> Tensor:
