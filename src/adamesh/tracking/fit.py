@@ -38,9 +38,7 @@ class FitOptions:
     # Focal length / larger image side. Detectors see the shape of a face as from afar however near the
     # camera is, so none that is fitted does better: docs/decisions.md.
     focal_ratio: float = 2.2
-    noise: float = (
-        0.0015  # m, deviation of a plain landmark; those of lips, eyes and brows are surer
-    )
+    noise: float = 0.0015  # m, deviation of a plain landmark; lips, eyes and brows are surer
     huber: float = 3.0  # deviations beyond which a landmark counts less
     identity_frames: int = 40  # frames, evenly spread, that identity is fitted on
     identity_rounds: int = 8
