@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -363,6 +363,17 @@ class TestExport:
         sound = inputs / "speech.wav"
         adamesh("export", inputs / "clip.npz", "-o", out / "new.glb", "--audio", sound)
         assert (out / "new.wav").read_bytes() == sound.read_bytes()
+
+    def test_whose_shape(self, adamesh, inputs: Path, out: Path) -> None:
+        somebody = replace(MotionClip.load(inputs / "clip.npz"), betas=np.ones(50, np.float32))
+        somebody.save(out / "somebody.npz")
+        for identity in ("reference", "neutral"):
+            target = out / f"{identity}.npz"
+            adamesh("export", out / "somebody.npz", "-o", target, "--identity", identity)
+        kept, average = (MotionClip.load(out / f"{x}.npz") for x in ("reference", "neutral"))
+        np.testing.assert_array_equal(kept.betas, somebody.betas)
+        assert average.betas is None
+        np.testing.assert_array_equal(average.expression, somebody.expression)
 
 
 class TestOtherTools:

@@ -368,6 +368,22 @@ def tracked(video: Path) -> TrackedVideo:
 
 
 class TestRenderedVideo:
+    def test_large_pictures_are_scaled_and_landmarks_scaled_back(
+        self, video: Path, tracked: TrackedVideo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(track_module, "LARGEST", 3 * SIZE[0] // 4)
+        small = track_video(video)
+        assert small.size == tracked.size
+        error = (small.landmarks - tracked.landmarks)[..., :2]
+        unit = np.median(lm.interocular_distance(tracked.landmarks))
+        assert np.abs(error.mean((0, 1))).max() < 0.01 * unit
+        assert np.median(np.linalg.norm(error, axis=-1)) < 0.03 * unit
+
+    def test_what_cannot_be_seen_is_said(self, tracked: TrackedVideo) -> None:
+        unseen = str(tracked.clip.metadata["unseen_actions"]).split()
+        assert {"tongueOut", "cheekPuff", "jawForward"} <= set(unseen)
+        assert not tracked.clip.expression[:, [ARKIT52.index(name) for name in unseen]].any()
+
     def test_residual(self, tracked: TrackedVideo) -> None:
         assert tracked.clip.frames == 28
         assert tracked.clip.fps == FPS
