@@ -1,6 +1,7 @@
 # make demo   set up and make a talking head from the packaged sample, in demo/
 # make test   set up and run all tests
 # make lint   set up, then ruff and mypy
+# make test-readers   what other people's programs make of our files: Blender, the glTF validator (Node.js)
 # make venv   set up only: .venv with the package, editable, and the tools of development
 
 PYTHON ?= $(or $(shell command -v python3.11),python3)
@@ -8,13 +9,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint venv gl
+.PHONY: demo test test-readers lint venv gl
 
 demo: $(READY) gl
 	$(BIN)/adamesh demo -o demo
 
 test: $(READY) gl
 	$(BIN)/python -m pytest
+
+# Blender's module wants another numpy than ours, so it lives in an environment of its own.
+READERS := .readers
+test-readers: $(READY) $(READERS)/.ready gl
+	ADAMESH_READERS=$(CURDIR)/$(READERS) $(BIN)/python -m pytest readers
+
+$(READERS)/.ready: Makefile
+	$(PYTHON) -m venv $(READERS)/venv
+	$(READERS)/venv/bin/python -m pip install bpy==5.0.1
+	npm install --prefix $(READERS) gltf-validator@2.0.0-dev.3.10
+	touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check .

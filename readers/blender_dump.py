@@ -1,0 +1,65 @@
+"""Opens a glTF or USD file in Blender and writes what Blender makes of it.
+
+    python blender_dump.py FILE FPS OUT.npz FRAME...
+
+OUT.npz: `rest` [N, 3], `posed` [frames, N, 3] metres with +Y up, `shape_keys`, and `seconds`, the length of
+the animation.
+"""
+
+import sys
+
+import bpy
+import numpy as np
+
+
+def points(objects: list) -> np.ndarray:
+    graph = bpy.context.evaluated_depsgraph_get()
+    found = []
+    for thing in objects:
+        shown = thing.evaluated_get(graph)
+        mesh = shown.to_mesh()
+        local = np.empty(3 * len(mesh.vertices), np.float32)
+        mesh.vertices.foreach_get("co", local)
+        world = np.array(shown.matrix_world)
+        found.append(local.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])
+        shown.to_mesh_clear()
+    x, y, z = np.concatenate(found).T
+    return np.stack([x, z, -y], 1)  # Blender's up is +Z
+
+
+def at_rest(objects: list) -> np.ndarray:
+    found = []
+    for thing in objects:
+        keys = thing.data.shape_keys
+        base = keys.key_blocks[0].data if keys else thing.data.vertices
+        local = np.empty(3 * len(base), np.float32)
+        base.foreach_get("co", local)
+        found.append(local.reshape(-1, 3))
+    x, y, z = np.concatenate(found).T
+    return np.stack([x, z, -y], 1)
+
+
+def main() -> None:
+    path, fps, output, *frames = sys.argv[1:]
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = round(float(fps)), round(float(fps)) / float(fps)
+    if path.endswith(".glb"):
+        bpy.ops.import_scene.gltf(filepath=path)
+    else:
+        bpy.ops.wm.usd_import(filepath=path)
+    meshes = [o for o in bpy.data.objects if o.type == "MESH" and o.data.shape_keys]
+    names = [key.name for mesh in meshes for key in mesh.data.shape_keys.key_blocks[1:]]
+    ranges = [action.frame_range for action in bpy.data.actions]
+    first = min(start for start, _ in ranges)
+    posed = []
+    for frame in frames:
+        scene.frame_set(round(first + int(frame)))
+        posed.append(points(meshes))
+    length = max(stop for _, stop in ranges) - first
+    np.savez(
+        output, rest=at_rest(meshes), posed=posed, shape_keys=names, seconds=length / float(fps)
+    )
+
+
+main()

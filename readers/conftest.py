@@ -1,0 +1,73 @@
+"""What the readers of other people are given: a performance that uses all that a clip can hold."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adamesh.export import export
+from adamesh.faces import load_embedded_face
+from adamesh.motion.clip import MotionClip
+from adamesh.motion.spaces import ARKIT52
+
+FPS = 25.0
+FRAMES = 50
+
+
+@pytest.fixture(scope="session")
+def clip() -> MotionClip:
+    """Two seconds: every action once, neck, head and eyes turning, somebody's shape."""
+    rng = np.random.default_rng(0)
+    time = np.arange(FRAMES)[:, None] / FPS
+    peaks = rng.uniform(0, FRAMES / FPS, len(ARKIT52))
+    turns = 0.2 * np.sin(2 * np.pi * (time + np.arange(12) / 12))
+    return MotionClip(
+        "arkit52",
+        FPS,
+        0.6 * np.exp(-0.5 * ((time - peaks) / 0.15) ** 2),
+        neck_pose=turns[:, :3],
+        head_pose=turns[:, 3:6],
+        leye_pose=turns[:, 6:9],
+        reye_pose=turns[:, 6:9],
+        betas=rng.normal(0, 0.7, 50),
+    )
+
+
+@pytest.fixture(scope="session")
+def glb(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("glb") / "performance.glb"
+    export(clip, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def vertices(clip: MotionClip) -> np.ndarray:
+    """[1 + T, V, 3] metres: at rest, then every frame, by our own forward."""
+    face = load_embedded_face()
+    betas = torch.tensor(clip.betas)[None]
+    posed = face(
+        betas=betas,
+        expression=torch.tensor(clip.expression),
+        neck_pose=torch.tensor(clip.neck_pose),
+        head_pose=torch.tensor(clip.head_pose),
+        leye_pose=torch.tensor(clip.leye_pose),
+        reye_pose=torch.tensor(clip.reye_pose),
+    )
+    return torch.cat([face(betas=betas).vertices, posed.vertices]).numpy()
+
+
+@pytest.fixture(scope="session")
+def blender() -> Callable[..., None]:
+    """Runs a script of this folder with Blender's module; it has an environment of its own."""
+    python = Path(os.environ["ADAMESH_READERS"]) / "venv/bin/python"
+
+    def run(script: str, *arguments: str | Path) -> None:
+        command = [python, Path(__file__).parent / script, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return run

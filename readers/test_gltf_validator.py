@@ -1,0 +1,37 @@
+"""The Khronos glTF validator has nothing to say."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adamesh.export import export
+from adamesh.motion.clip import MotionClip
+
+
+def issues(path: Path) -> dict[str, object]:
+    script = Path(__file__).parent / "validate.mjs"
+    done = subprocess.run(["node", script, path], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["issues"]
+
+
+@pytest.mark.parametrize("fps", [None, 24, 29.97, 60])
+def test_a_performance(clip: MotionClip, tmp_path: Path, fps: float | None) -> None:
+    export(clip, tmp_path / "clip.glb", fps=fps)
+    found = issues(tmp_path / "clip.glb")
+    assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    export(MotionClip("arkit52", 25, np.zeros((1, 52))), tmp_path / "still.glb")
+    found = issues(tmp_path / "still.glb")
+    assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
+
+
+def test_it_would_complain(clip: MotionClip, tmp_path: Path) -> None:
+    export(clip, tmp_path / "clip.glb")
+    data = (tmp_path / "clip.glb").read_bytes()
+    (tmp_path / "cut.glb").write_bytes(data[: len(data) // 2])
+    assert issues(tmp_path / "cut.glb")["numErrors"]
