@@ -1,7 +1,7 @@
 # make demo   set up and make a talking head from the packaged sample, in demo/
 # make test   set up and run all tests
 # make lint   set up, then ruff and mypy
-# make test-readers   what other people's programs make of our files: Blender, the glTF validator (Node.js)
+# make test-readers   what others make of our files: Blender, the glTF validator (Node.js), three.js (Chromium)
 # make venv   set up only: .venv with the package, editable, and the tools of development
 
 PYTHON ?= $(or $(shell command -v python3.11),python3)
@@ -25,7 +25,7 @@ test-readers: $(READY) $(READERS)/.ready gl
 $(READERS)/.ready: Makefile
 	$(PYTHON) -m venv $(READERS)/venv
 	$(READERS)/venv/bin/python -m pip install bpy==5.0.1
-	npm install --prefix $(READERS) gltf-validator@2.0.0-dev.3.10
+	npm install --prefix $(READERS) gltf-validator@2.0.0-dev.3.10 three@0.187.0
 	touch $@
 
 lint: $(READY)

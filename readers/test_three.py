@@ -1,0 +1,87 @@
+"""three.js plays our GLB in a browser: vertices at a time, and a picture of it."""
+
+import functools
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import FPS, FRAMES
+from PIL import Image
+from scipy.spatial import cKDTree
+
+from adamesh.motion.spaces import ARKIT52
+
+FRAME = 20
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+PICTURE = Path(os.environ.get("ADAMESH_READERS", ".")) / "three.png"  # kept, to be looked at
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(glb: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(Path(__file__).parent / "three_view.html", folder / "index.html")
+    shutil.copy(glb, folder / "performance.glb")
+    (folder / "node_modules").symlink_to(Path(os.environ["ADAMESH_READERS"]) / "node_modules")
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html?time={FRAME / FPS}"
+        server.shutdown()
+        thread.join()
+
+
+def browse(*arguments: str | Path) -> str:
+    assert BROWSER is not None, "no Chromium on this machine; on Debian: apt-get install chromium"
+    options = ("--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader")
+    timing = ("--virtual-time-budget=20000", "--window-size=512,512", "--hide-scrollbars")
+    command = [BROWSER, *options, *timing, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def page(site: str) -> dict[str, Any]:
+    found = re.search(r'<pre id="result">(.*?)</pre>', browse("--dump-dom", site), re.DOTALL)
+    assert found is not None
+    result = json.loads(html.unescape(found[1]))
+    assert "error" not in result, result
+    return result
+
+
+def test_vertices(page: dict[str, Any], vertices: np.ndarray) -> None:
+    """Within 0.01 mm of ours, at a frame's own time."""
+    rest, posed = (np.array(page[name]).reshape(-1, 3) for name in ("rest", "posed"))
+    places = cKDTree(vertices[0]).query_ball_point(rest, r=2e-6)
+    ours = vertices[1 + FRAME]
+    error = [np.linalg.norm(ours[i] - p, axis=1).min() for i, p in zip(places, posed, strict=True)]
+    assert len(error) > 1000
+    assert max(error) < 1e-5
+
+
+def test_names_and_length(page: dict[str, Any]) -> None:
+    assert set(page["names"]) == set(ARKIT52)
+    assert page["duration"] == pytest.approx((FRAMES - 1) / FPS, abs=1e-3)
+
+
+def test_picture(site: str) -> None:
+    browse(f"--screenshot={PICTURE}", site)
+    picture = np.asarray(Image.open(PICTURE).convert("RGB")).astype(int)
+    middle, corner = picture[200:320, 200:320], picture[:20, :20]
+    assert np.abs(corner - [0xDD, 0xE0, 0xE4]).max() < 8
+    # A head stands there: skin, which is redder than blue.
+    assert (middle[..., 0] - middle[..., 2] > 20).mean() > 0.5
