@@ -181,7 +181,9 @@ def test_visemes_alone_are_enough(tmp_path):
     # Lips that are shut over an open jaw say nothing.
     weights[7, [ARKIT52.index("jawOpen"), ARKIT52.index("mouthClose")]] = 0.3
     apply_clip(MotionClip("arkit52", 25, weights), tmp_path / "a.glb", tmp_path / "b.glb")
-    moved = Played(tmp_path / "b.glb").channels[FACE, "weights"]
+    played = Played(tmp_path / "b.glb")
+    assert set(played.channels) == {(FACE, "weights")}  # bones that don't turn are left alone
+    moved = played.channels[FACE, "weights"]
     assert moved[0].max() == moved[7].max() == 0
     assert moved[3].argmax() == names.index("viseme_aa")
     assert moved[3].max() > 0.5
@@ -359,6 +361,8 @@ def test_damaged_and_hostile_files_are_told_in_one_line(tmp_path):
         "two parents": changed(made, "nodes", 5, "children", to=[3]),
         "far child": changed(made, "nodes", 5, "children", to=[99]),
         "no rotation": changed(made, "nodes", 3, "rotation", to=[0, 0, 0, 0]),
+        "hardly any rotation": changed(made, "nodes", 3, "rotation", to=[1e-300, 0, 0, 0]),
+        "huge": changed(made, "meshes", 0, "weights", to=[1e300]),
         "flat": changed(made, "nodes", 3, "matrix", to=[0] * 16),
         "shear": changed(made, "nodes", 1, "matrix", to=[1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]),
         "weights": changed(made, "meshes", 0, "weights", to=[0, 0, 0]),
@@ -395,6 +399,9 @@ class TestCommand:
         assert facts["morphs"] == {"part0": {"JawOpen": {"jawOpen": 1.0}}}
         assert facts["bones"]["left_eye"] == "mixamorig:LeftEye"
         assert len(facts["not_shown"]) == 51
+        make_avatar(tmp_path / "v.glb", ["viseme_aa"])
+        _, out, _ = self.run(monkeypatch, capsys, "--inspect", tmp_path / "v.glb", "--json")
+        assert "jawOpen" not in json.loads(out)["not_shown"]
         code, out, _ = self.run(monkeypatch, capsys, "--inspect", tmp_path / "a.glb")
         assert code == 0
         assert "evil?[2J" in out

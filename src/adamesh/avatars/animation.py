@@ -30,9 +30,8 @@ from adamesh.motion.spaces import ARKIT52
 ANIMATION_NAME = "adamesh"
 _FLOAT = 5126  # glTF's componentType
 _FACING_BACK = np.diag([-1.0, 1.0, -1.0])  # half a turn about +Y
-SHEAR = (
-    1e-3  # cosine between the axes of a bone, above which its matrix is more than turn and scale
-)
+SHORTEST = 1e-6  # length of a quaternion at rest, which should be 1
+SHEAR = 1e-3  # cosine between the axes of a matrix, above which it is no turn and scale
 
 Float = NDArray[np.float64]
 
@@ -142,8 +141,9 @@ def _weights(match: Match, clip: MotionClip) -> dict[int, Float]:
 
 
 def _poses(match: Match, clip: MotionClip) -> dict[str, Float]:
-    """[T, 3] axis-angle of each bone that was found, in the axes of the face.
+    """[T, 3] axis-angle of each bone that was found and turns, in the axes of the face.
 
+    A bone that never turns gets no channel, so that it follows the avatar's other animations.
     Where only one of neck and head is there, it turns as far as both.
     """
     poses = {
@@ -155,7 +155,7 @@ def _poses(match: Match, clip: MotionClip) -> dict[str, Float]:
     if len(match.bones.keys() & {"neck", "head"}) == 1:
         turns = (axis_angle_to_quat(poses[bone]) for bone in ("neck", "head"))
         poses["neck"] = poses["head"] = quat_to_axis_angle(quat_multiply(*turns))
-    return {bone: poses[bone] for bone in match.bones}
+    return {bone: poses[bone] for bone in match.bones if poses[bone].any()}
 
 
 def _local_rotations(match: Match, node: int, pose: Float) -> Float:
@@ -179,7 +179,7 @@ def _axes_and_scale(avatar: Glb, node: int) -> tuple[Float, Float]:
     content = avatar.document.nodes[node]
     if content.matrix is None:
         x, y, z, w = content.rotation
-        if not any(content.rotation):
+        if np.linalg.norm(content.rotation) < SHORTEST:
             raise _no_rotation(avatar, node)
         return quat_to_matrix([w, x, y, z]), np.ones(3)
     columns = np.array(content.matrix).reshape(4, 4).T[:3, :3]

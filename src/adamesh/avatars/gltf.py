@@ -7,9 +7,9 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input
@@ -18,8 +18,9 @@ LARGEST = 2**30  # bytes; avatars have some tens of millions
 _MAGIC, _JSON, _BIN = b"glTF", b"JSON", b"BIN\0"
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 
-Vector3 = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
-Vector4 = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+# glTF computes in float32, which holds the squares of these; infinity and NaN are none.
+Number = Annotated[float, Field(gt=-1e18, lt=1e18)]
+Vector4 = tuple[Number, Number, Number, Number]
 
 
 class Node(BaseModel):
@@ -27,8 +28,8 @@ class Node(BaseModel):
     mesh: NonNegativeInt | None = None
     children: list[NonNegativeInt] = []
     rotation: Vector4 = (0, 0, 0, 1)  # x, y, z, w
-    matrix: list[FiniteFloat] | None = Field(None, min_length=16, max_length=16)
-    weights: list[FiniteFloat] | None = None
+    matrix: list[Number] | None = Field(None, min_length=16, max_length=16)
+    weights: list[Number] | None = None
 
 
 class Primitive(BaseModel):
@@ -39,7 +40,7 @@ class Primitive(BaseModel):
 class Mesh(BaseModel):
     name: str | None = None
     primitives: list[Primitive] = Field(min_length=1)
-    weights: list[FiniteFloat] | None = None
+    weights: list[Number] | None = None
     extras: Any = None
 
     def target_names(self) -> list[str]:
@@ -66,7 +67,7 @@ class Linked(BaseModel):
 class Vrm0Bind(BaseModel):
     mesh: int
     index: int
-    weight: FiniteFloat = 100  # percent
+    weight: Number = 100  # percent
 
 
 class Vrm0Group(BaseModel):
@@ -96,7 +97,7 @@ class Vrm0(BaseModel):
 class Vrm1Bind(BaseModel):
     node: int
     index: int
-    weight: FiniteFloat = 1
+    weight: Number = 1
 
 
 class Vrm1Expression(BaseModel):

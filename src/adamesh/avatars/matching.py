@@ -13,11 +13,13 @@ from adamesh.avatars.names import (
     HUMANOID,
     ONE_LID,
     VISEME_SHAPES,
+    VISEMES,
     VRM0_PRESETS,
     Gains,
     find_bone,
     find_shape,
 )
+from adamesh.avatars.visemes import viseme_actions
 from adamesh.errors import InputError
 from adamesh.formats.containers import listed
 from adamesh.motion.spaces import ARKIT52
@@ -59,11 +61,13 @@ class Match:
         morphs: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         for place, gains in self.gains.items():
             morphs[self.avatar.node_name(place[0])][self.names[place]] = dict(gains)
-        controls = self.controls
+        shown = self.controls.union(
+            *(viseme_actions(viseme) for viseme in self.controls.intersection(VISEMES))
+        )
         return {
             "morphs": morphs,
             "unmatched": self.unmatched,
-            "not_shown": [name for name in ARKIT52 if name not in controls],
+            "not_shown": [name for name in ARKIT52 if name not in shown],
             "bones": {
                 bone: self.avatar.node_name(self.bones[bone]) if bone in self.bones else None
                 for bone in BONES

@@ -53,11 +53,17 @@ def to_visemes(weights: NDArray[np.float32], visemes: Sequence[str]) -> NDArray[
     return found / np.maximum(found.sum(axis=1, keepdims=True), 1)
 
 
+def viseme_actions(viseme: str) -> dict[str, float]:
+    """The ARKit actions that make a viseme, and their weights."""
+    return {
+        name: weight
+        for action, weight in _POSES[viseme].items()
+        for name in (action, f"{action}Left", f"{action}Right")
+        if name in ARKIT52
+    }
+
+
 def _pose(viseme: str) -> NDArray[np.float64]:
     """[52]."""
-    pose = np.zeros(len(ARKIT52))
-    for action, weight in _POSES[viseme].items():
-        for name in (action, f"{action}Left", f"{action}Right"):
-            if name in ARKIT52:
-                pose[ARKIT52.index(name)] = weight
-    return pose
+    actions = viseme_actions(viseme)
+    return np.array([actions.get(name, 0.0) for name in ARKIT52])
