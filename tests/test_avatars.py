@@ -80,6 +80,17 @@ def test_bones_have_many_names(tmp_path, bones):
     assert found == {"neck": 2, "head": 3, "left_eye": 4, "right_eye": 5}
 
 
+def test_what_one_target_shows_no_other_shows_again(tmp_path):
+    names = ["old_jawOpen", "jawOpen", "mouthSmile", "mouthSmileLeft", "blink", "viseme_aa"]
+    made = make_avatar(tmp_path / "a.glb", names)
+    clip = performance()
+    apply_clip(clip, tmp_path / "a.glb", tmp_path / "b.glb")
+    weight = clip.expression_by_name
+    lids = (weight("eyeBlinkLeft") + weight("eyeBlinkRight")) / 2
+    curves = [0.0, weight("jawOpen"), 0.0, weight("mouthSmileLeft"), lids, 0.0]
+    check_motion(made, tmp_path / "b.glb", clip, [curves])
+
+
 def test_a_head_without_a_neck_turns_as_far_as_both(tmp_path):
     bones = (MIXAMO[0], "Spine", *MIXAMO[2:])
     made = make_avatar(tmp_path / "a.glb", ["jawOpen"], bones=bones)
@@ -292,6 +303,14 @@ def test_everything_else_stays_as_it_was(tmp_path):
             assert now == before, key
     assert set(after.json) == set(made.content)
     assert [animation["name"] for animation in after.json["animations"]] == ["wave", "adamesh"]
+
+
+def test_data_behind_an_unpadded_buffer_are_aligned(tmp_path):
+    made = make_avatar(tmp_path / "a.glb", ["jawOpen"])
+    (tmp_path / "a.glb").write_bytes(pack(made.content, made.binary + b"x"))
+    clip = performance()
+    apply_clip(clip, tmp_path / "a.glb", tmp_path / "b.glb")
+    check_motion(made, tmp_path / "b.glb", clip, [[clip.expression_by_name("jawOpen")]])
 
 
 def test_a_second_clip_takes_the_place_of_the_first(tmp_path):

@@ -96,9 +96,7 @@ def match(avatar: Glb, given: AvatarMap) -> Match:
         )
     own = {place: given.morphs[name] for place, name in names.items() if name in given.morphs}
     free = {place: name for place, name in names.items() if place not in own}
-    found = {
-        place: gains for place, gains in _find_shapes(avatar, free).items() if place not in own
-    } | own
+    found = {**_find_shapes(avatar, free), **own}
     extensions = avatar.document.extensions
     return Match(
         avatar=avatar,
