@@ -254,7 +254,9 @@ def test_names_of_other_things_are_no_bones(name):
 
 
 def test_a_map_goes_before_names(tmp_path):
-    made = make_avatar(tmp_path / "a.glb", ["Mouth1", "Grin", "jawOpen"], bones=NAMELESS)
+    made = make_avatar(
+        tmp_path / "a.glb", ["Mouth1", "Grin", "jawOpen", "viseme_aa"], bones=NAMELESS
+    )
     (tmp_path / "map.yaml").write_text(
         "morphs:\n  Mouth1: jawOpen\n  Grin: {mouthSmileLeft: 0.5, mouthSmileRight: 0.5}\n"
         "  jawOpen: null\nbones: {neck: b1, head: b2, left_eye: b3, right_eye: b4}\n"
@@ -263,7 +265,7 @@ def test_a_map_goes_before_names(tmp_path):
     apply_clip(clip, tmp_path / "a.glb", tmp_path / "b.glb", map_file=tmp_path / "map.yaml")
     weight = clip.expression_by_name
     grin = (weight("mouthSmileLeft") + weight("mouthSmileRight")) / 2
-    check_motion(made, tmp_path / "b.glb", clip, [[weight("jawOpen"), grin, 0.0]])
+    check_motion(made, tmp_path / "b.glb", clip, [[weight("jawOpen"), grin, 0.0, 0.0]])
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,8 @@ def match(avatar: Glb, given: AvatarMap) -> Match:
         )
     own = {place: given.morphs[name] for place, name in names.items() if name in given.morphs}
     free = {place: name for place, name in names.items() if place not in own}
-    found = {**_find_shapes(avatar, free), **own}
+    has_jaw = any("jawOpen" in gains for gains in own.values())
+    found = {**_find_shapes(avatar, free, has_jaw=has_jaw), **own}
     extensions = avatar.document.extensions
     return Match(
         avatar=avatar,
@@ -124,11 +125,14 @@ class _Found:
         self.controls.update(control for gains, places in new if places for control in gains)
 
 
-def _find_shapes(avatar: Glb, names: Mapping[Place, str]) -> Mapping[Place, Gains]:
+def _find_shapes(
+    avatar: Glb, names: Mapping[Place, str], *, has_jaw: bool
+) -> Mapping[Place, Gains]:
+    """What moves the targets that the map leaves free; `has_jaw`: the map opens the jaw."""
     expressions = dict(_expressions(avatar))
     found = _Found()
     for table in (ACTIONS, ONE_LID, BOTH_SIDES, VISEME_SHAPES):
-        if table is VISEME_SHAPES and "jawOpen" in found.controls:
+        if table is VISEME_SHAPES and (has_jaw or "jawOpen" in found.controls):
             break  # visemes are for those who have no ARKit mouth
         matches = []
         for name, places in expressions.items():
