@@ -19,7 +19,7 @@ LAYERS = (
     {"features", "retargeting"},
     {"data"},
     {"training", "pipeline"},
-    {"export"},
+    {"export", "avatars"},
     {"bench", "info"},
     {"cli"},
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adamesh.cli.apply import apply
 from adamesh.cli.bench import bench_app
 from adamesh.cli.face import face_app
 from adamesh.cli.options import (
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
 app.add_typer(face_app, name="face")
+app.command()(apply)
 
 
 class Pose(StrEnum):

@@ -1,0 +1,97 @@
+"""`adamesh apply`: a clip on the user's own avatar."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adamesh.cli.options import Force, Fps, Json, MadeFor
+from adamesh.errors import InputError
+from adamesh.files import check_input, check_output
+
+if TYPE_CHECKING:
+    from adamesh.motion.clip import MotionClip
+
+
+def apply(
+    clip: Annotated[
+        Path | None, typer.Argument(help="Clip (.npz) of `track` or `animate`.")
+    ] = None,
+    avatar: Annotated[Path | None, typer.Argument(help="Avatar, a .glb or .vrm.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
+    inspect: Annotated[
+        Path | None,
+        typer.Option(metavar="AVATAR", help="Print what of this avatar would move, and no more."),
+    ] = None,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="Your own mapping (.yaml), see docs/avatars.md.")
+    ] = None,
+    fps: Fps = None,
+    made_for: MadeFor = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """A clip as an animation of your own avatar; all else in its file stays as it is.
+
+    [bold]Examples[/bold]
+
+      adamesh apply --inspect avatar.vrm
+
+      adamesh apply talking.npz avatar.vrm -o talking.vrm
+
+      adamesh apply talking.npz avatar.glb --map avatar.yaml -o talking.glb
+    """
+    if inspect is not None:
+        if clip is not None or output is not None:
+            raise InputError("--inspect AVATAR stands alone: leave out CLIP and -o")
+        from adamesh.avatars import match_avatar
+
+        _print(match_avatar(inspect, map_file=map_file).facts(), as_json)
+        return
+    if clip is None or avatar is None or output is None:
+        raise InputError("give CLIP, AVATAR and -o FILE to write, or --inspect AVATAR")
+    check_input(clip, "clip")
+    check_output(output, force=force)
+    from adamesh.avatars import apply_clip
+    from adamesh.motion.clip import MotionClip
+
+    motion = _arkit(MotionClip.load(clip), made_for)
+    found = apply_clip(motion, avatar, output, map_file=map_file, fps=fps, force=force)
+    _print(found.facts(), as_json)
+
+
+def _arkit(clip: "MotionClip", made_for: str | None) -> "MotionClip":
+    if clip.space == "arkit52":
+        return clip
+    from adamesh.library.store import load_named_face
+    from adamesh.retargeting import fit_to_face
+
+    source = None if made_for is None else load_named_face(made_for)
+    return fit_to_face(clip, load_named_face("embedded"), made_for=source)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    for mesh, morphs in facts["morphs"].items():
+        typer.echo(_shown(mesh))
+        for target, gains in morphs.items():
+            sources = " + ".join(
+                control if gain == 1 else f"{gain:g} {control}" for control, gain in gains.items()
+            )
+            typer.echo(f"  {_shown(target):<32}{sources}")
+    for bone, node in facts["bones"].items():
+        typer.echo(f"{bone.replace('_', ' '):<12}{'not found' if node is None else _shown(node)}")
+    typer.echo(f"{'face':<12}looks along {facts['front']}")
+    for kind, names in (
+        ("targets that nothing moves", facts["unmatched"]),
+        ("actions that nothing shows", facts["not_shown"]),
+    ):
+        typer.echo(f"{kind}: {', '.join(map(_shown, names)) or 'none'}")
+
+
+def _shown(name: str) -> str:
+    """A name out of a stranger's file, without control codes."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
