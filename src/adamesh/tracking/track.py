@@ -145,7 +145,7 @@ def _people(
     pictures = read_frames(path, fps=info.fps, max_size=LARGEST)
     people, frames = follow_people(landmarker, pictures, info.fps, report)
     scale = np.float32(max(1.0, max(info.width, info.height) / LARGEST))
-    shift = np.float32([(scale - 1) / 2, (scale - 1) / 2, 0])  # (0, 0) is a pixel's middle
+    shift = (scale - 1) / 2 * np.array([1, 1, 0], np.float32)  # (0, 0) is a pixel's middle
     for person in people:
         person.landmarks = {t: points * scale + shift for t, points in person.landmarks.items()}
     return people, frames
