@@ -41,6 +41,7 @@ class Row:
     speech: Path | None
     style: Path | None
     output: Path | None
+    surplus: bool = False  # it has more cells than there are columns
 
     def problem(self, reason: str) -> str:
         """One line that names the row."""
@@ -109,7 +110,7 @@ def animate_batch(
         jobs: processes; one for each core by default.
         progress: called with rows done and rows in all.
     Raises:
-        InputError: no such checkpoint or face, or a process was killed.
+        InputError: no such checkpoint or face, or a process died.
     """
     rows, options = list(rows), options or BatchOptions()
     missing = [row for row in rows if options.force or not _is_written(row)]
@@ -121,9 +122,11 @@ def animate_batch(
             progress(len(rows) - left, len(rows))
 
     report(len(waiting))
-    if options.face or options.checkpoint:
-        # What is wrong with these is so of every row, and is said once.
-        _face(options.face or _model(options.checkpoint).config.face)
+    # What is wrong with these is so of every row, and is said once.
+    if options.checkpoint is not None:
+        _model(options.checkpoint)
+    if options.face is not None:
+        _face(options.face)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="adamesh-") as folder,
@@ -153,7 +156,7 @@ def animate_batch(
                 report(left)
     except BrokenProcessPool as error:
         raise InputError(
-            "a process of the batch was killed, perhaps for lack of memory; give fewer --jobs and run "
+            "a process of the batch died, perhaps for lack of memory; give fewer --jobs and run "
             "it again: it goes on where it stopped"
         ) from error
     return BatchResult(
@@ -182,7 +185,9 @@ def _row(number: int, cells: dict[str | None, Any], folder: Path) -> Row:
 
     style = path("style")
     # In full, so that one video that is written in two ways is learned once.
-    return Row(number, path("speech"), style and style.resolve(), path("output"))
+    style = style and style.resolve()
+    # The csv module puts what is too much under None.
+    return Row(number, path("speech"), style, path("output"), surplus=None in cells)
 
 
 def _check_outputs(path: Path, rows: list[Row]) -> None:
@@ -220,6 +225,8 @@ def _is_written(row: Row) -> bool:
 def _fault(row: Row, force: bool) -> str | None:
     """What can be seen to be wrong with a row before any work is done."""
     try:
+        if row.surplus:
+            raise InputError("it has more cells than columns; put names with commas in quotes")
         if row.speech is None or row.output is None:
             raise InputError("a row needs a speech and an output")
         check_input(row.speech, "speech")
