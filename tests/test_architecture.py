@@ -20,7 +20,7 @@ LAYERS = (
     {"data"},
     {"training", "pipeline"},
     {"export", "avatars"},
-    {"bench", "info"},
+    {"bench", "batch", "info"},
     {"cli"},
 )
 # Beyond the layers: what must not import what.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from adamesh.errors import InputError
@@ -54,7 +54,7 @@ def save_network(path: str | os.PathLike[str], model: nn.Module, facts: dict[str
         "facts": json.dumps(facts),
     }
     with atomic_output(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def load_network(cls: type[Network], path: str | os.PathLike[str] | None = None) -> Network:

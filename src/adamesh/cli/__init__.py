@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command runs."""
 
+import signal
 import sys
 
 
@@ -8,6 +9,8 @@ def main() -> None:
     from adamesh.cli.app import app
     from adamesh.errors import AdaMeshError
 
+    # A kill that can be heard unwinds like an error, so that unfinished files are removed.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except AdaMeshError as error:

@@ -28,6 +28,7 @@ from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
 if TYPE_CHECKING:
+    from adamesh.batch import BatchOptions
     from adamesh.motion.clip import MotionClip
 
 app = typer.Typer(
@@ -71,8 +72,8 @@ def _check_suffix(output: Path, *suffixes: str) -> None:
 
 @app.command()
 def animate(
-    speech: Annotated[Path, typer.Argument(help="Any file with an audio track.")],
-    output: Output,
+    speech: Annotated[Path | None, typer.Argument(help="Any file with an audio track.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Video of about 10 s of somebody talking.")
     ] = None,
@@ -97,6 +98,13 @@ def animate(
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     checkpoint: Checkpoint = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(metavar="LIST.csv", help="Many rows of speech, style (or video) and output."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes of a batch; one a core by default.", min=1)
+    ] = None,
     force: Force = False,
 ) -> None:
     """Speech in, animated head out.
@@ -108,7 +116,34 @@ def animate(
       adamesh animate speech.wav --style me.style -o talking.mp4
 
       adamesh animate speech.wav --face flame2023 -o talking.glb
+
+      adamesh animate --batch lines.csv
     """
+    if batch is not None:
+        if any(given is not None for given in (speech, output, reference, style)):
+            raise InputError(
+                "--batch names speech, style and output in its list: leave out SPEECH, -o, "
+                "--reference and --style"
+            )
+        from adamesh.batch import BatchOptions
+
+        options = BatchOptions(
+            pose=pose.value,
+            pose_scale=pose_scale,
+            intensity=intensity,
+            seed=seed,
+            fps=fps,
+            neutral=identity is Identity.neutral,
+            face=face,
+            checkpoint=checkpoint,
+            force=force,
+        )
+        _animate_batch(batch, options, jobs)
+        return
+    if speech is None or output is None:
+        raise InputError("give SPEECH and --output FILE, or --batch LIST.csv")
+    if jobs is not None:
+        raise InputError("--jobs is for --batch LIST.csv; leave it out")
     from adamesh.export import check_export
 
     check_input(speech, "speech")
@@ -156,6 +191,24 @@ def animate(
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(f"{output}: {clip.duration:.1f} s")
+
+
+def _animate_batch(file: Path, options: "BatchOptions", jobs: int | None) -> None:
+    from adamesh.batch import animate_batch, read_batch
+
+    rows = read_batch(file)
+    with progress_bars() as report:
+        result = animate_batch(
+            rows, options, jobs=jobs, progress=lambda d, t: report("animating", d, t)
+        )
+    for problem in result.problems:
+        typer.echo(problem, err=True)
+    typer.echo(
+        f"{file}: {result.written} written, {result.skipped} there already, "
+        f"{len(result.problems)} failed"
+    )
+    if result.problems:
+        raise typer.Exit(1)
 
 
 def _say_what_stays_behind(given: str, shown: str) -> None:

@@ -1,7 +1,8 @@
 """Motion clips into files that other programs open; the suffix chooses the format."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError
-from adamesh.files import check_output
+from adamesh.files import atomic_output, check_output
 from adamesh.motion import MotionClip
 
 if TYPE_CHECKING:
@@ -117,22 +118,28 @@ def _write_npz(job: _Job) -> None:
 def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
 
-    write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
-    _write_sound_beside(job)
+    with _sound_beside(job):
+        write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
 
 
 def _write_csv(job: _Job) -> None:
     from adamesh.formats.livelink import write_livelink
 
-    write_livelink(job.clip, job.path)
-    _write_sound_beside(job)
+    with _sound_beside(job):
+        write_livelink(job.clip, job.path)
 
 
-def _write_sound_beside(job: _Job) -> None:
-    if job.audio is not None:
-        from adamesh.media.audio import write_wav
+@contextlib.contextmanager
+def _sound_beside(job: _Job) -> Iterator[None]:
+    """The sound, in a file that appears when the block ends well: both files are there, or neither."""
+    if job.audio is None:
+        yield
+        return
+    from adamesh.media.audio import wav_bytes
 
-        write_wav(job.path.with_suffix(".wav"), *job.audio)
+    with atomic_output(job.path.with_suffix(".wav")) as temporary:
+        temporary.write_bytes(wav_bytes(*job.audio))
+        yield
 
 
 def _write_mp4(job: _Job) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
@@ -49,7 +49,7 @@ def save_face(
     header = {"format": _FORMAT, "face": attributes, "notes": notes or {}}
     metadata = {_HEADER: json.dumps(header, sort_keys=True)}
     with atomic_output(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def load_face(path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) -> Face:

@@ -5,6 +5,7 @@ The files are strangers': none of their pickles is executed, and nothing larger 
 
 import contextlib
 import csv
+import io
 import itertools
 import json
 import os
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adamesh.errors import InputError, MissingDependencyError
-from adamesh.files import atomic_output, check_input
+from adamesh.files import atomic_output, check_input, clear_write_errors
 
 Array = NDArray[Any]
 
@@ -163,7 +164,10 @@ def write_frames(folder: Path, arrays: Mapping[str, Array]) -> None:
         raise InputError(f"output folder '{folder}' exists already; give a new name")
     if not folder.parent.is_dir():
         raise InputError(f"the folder of output '{folder}' does not exist; create it first")
-    with tempfile.TemporaryDirectory(prefix=".adamesh-", dir=folder.parent) as temporary:
+    with (
+        clear_write_errors(folder),
+        tempfile.TemporaryDirectory(prefix=".adamesh-", dir=folder.parent) as temporary,
+    ):
         whole = Path(temporary) / "frames"
         for frame in range(len(next(iter(arrays.values())))):
             one = whole / f"{frame + 1:06d}_000"
@@ -355,7 +359,9 @@ def _write_pt(path: Path, arrays: Mapping[str, Array]) -> None:
     import torch
 
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    torch.save(tensors.get(BARE, tensors), path)
+    content = io.BytesIO()  # a full disk would be an error of torch's own
+    torch.save(tensors.get(BARE, tensors), content)
+    path.write_bytes(content.getbuffer())
 
 
 def _write_mat(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -365,9 +371,11 @@ def _write_mat(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _write_hdf5(path: Path, arrays: Mapping[str, Array]) -> None:
-    with _h5py("writing .hdf5").File(path, "w") as file:
+    content = io.BytesIO()  # on a full disk h5py's own files print traces and cannot be closed
+    with _h5py("writing .hdf5").File(content, "w") as file:
         for name, array in arrays.items():
             file[name] = array
+    path.write_bytes(content.getbuffer())
 
 
 _READERS: dict[str, Callable[[Path, Container[str]], dict[str, Array | None]]] = {

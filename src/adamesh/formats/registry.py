@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adamesh.errors import InputError
-from adamesh.files import check_output
+from adamesh.files import check_output, named_path
 from adamesh.formats import arkit_tools, flame_tools, livelink
 from adamesh.formats.containers import contents, listed
 from adamesh.formats.flame_tools import Layout
@@ -223,7 +223,7 @@ def detect(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: it is of none, or it could be of several; the message lists them.
     """
-    path = Path(path)
+    path = named_path(path, "track")
     if not path.exists():
         raise InputError(f"track '{path}' does not exist; check the path")
     suffix = FOLDER if path.is_dir() else path.suffix.lower()
@@ -287,7 +287,7 @@ def check_track(path: str | os.PathLike[str], format: str, *, force: bool = Fals
     Raises:
         InputError: unknown format, another suffix, or something is there and `force` is off.
     """
-    path = Path(path)
+    path = named_path(path, "output")
     kind = track_format(format)
     if path.suffix.lower() not in kind.suffixes:
         ending = f"end in {_shown(kind)}" if kind.suffixes != (FOLDER,) else "have no suffix"

@@ -1,5 +1,6 @@
 """Sound of any media file -> mono samples, and back to a WAV file."""
 
+import io
 import os
 import wave
 from collections.abc import Iterator
@@ -82,11 +83,24 @@ def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: in
     Raises:
         InputError: the samples are not one-dimensional, or the file cannot be written.
     """
+    content = wav_bytes(samples, sample_rate)
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def wav_bytes(samples: np.ndarray, sample_rate: int) -> bytes:
+    """What `write_wav` writes.
+
+    Raises:
+        InputError: the samples are not one-dimensional.
+    """
     if samples.ndim != 1:
         raise InputError(f"samples must be mono [N], got {list(samples.shape)}")
     pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
-    with atomic_output(path) as temporary, wave.open(str(temporary), "wb") as file:
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes(pcm.tobytes())
+    return content.getvalue()

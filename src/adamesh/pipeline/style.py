@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint
@@ -107,7 +107,8 @@ class Style:
         }
         with atomic_output(path) as temporary:
             # Clones, since tensors that share memory are refused.
-            save_file({k: t.clone().contiguous() for k, t in tensors.items()}, temporary, metadata)
+            copies = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+            temporary.write_bytes(save(copies, metadata))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Style":

@@ -1,0 +1,218 @@
+"""Files appear whole or not at all: killed writers, full disks, read-only folders, too long names."""
+
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import numpy as np
+import pygltflib
+import pytest
+from test_cli import style_of
+
+from adamesh.errors import InputError
+from adamesh.export import check_export, export
+from adamesh.faces import load_embedded_face
+from adamesh.faces.storage import save_face
+from adamesh.files import atomic_output, check_input, check_output
+from adamesh.formats import read_track, write_track
+from adamesh.media.audio import load_audio, write_wav
+from adamesh.media.video import VideoWriter, read_frames
+from adamesh.motion import MotionClip
+from adamesh.pipeline.style import Style
+from adamesh.rates import SAMPLE_RATE
+
+SIZE = 64  # pixels
+PICTURES = 20
+NOISE = np.random.default_rng(0)
+SOUND = NOISE.normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
+
+
+def clip() -> MotionClip:
+    return MotionClip("arkit52", 25.0, NOISE.uniform(size=(100, 52)))
+
+
+def flame_clip() -> MotionClip:
+    return MotionClip("flame50", 25.0, NOISE.normal(size=(100, 50)))
+
+
+def write_video(path: Path) -> None:
+    with VideoWriter(path, 25, SIZE, SIZE, (SOUND, SAMPLE_RATE)) as video:
+        for picture in NOISE.integers(0, 256, (PICTURES, SIZE, SIZE, 3), np.uint8):
+            video.write(picture)
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "x.npz": lambda path: clip().save(path),
+    "x.glb": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
+    "x.csv": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
+    "x.mp4": write_video,
+    "x.style": lambda path: style_of("0" * 16).save(path, force=True),
+    "x.safetensors": lambda path: save_face(load_embedded_face(), path),
+    "sound.wav": lambda path: write_wav(path, SOUND, SAMPLE_RATE),
+    "x.json": lambda path: write_track(clip(), path, "a2f-json", force=True),
+    "x.mat": lambda path: write_track(flame_clip(), path, "deca", force=True),
+    "x.pt": lambda path: write_track(flame_clip(), path, "artalk", force=True),
+    "x.hdf5": lambda path: write_track(flame_clip(), path, "inferno", force=True),
+    "frames": lambda path: write_track(flame_clip(), path, "emoca"),
+}
+
+
+@pytest.fixture
+def tiny_disk() -> Iterator[None]:
+    """No file grows beyond 100 bytes, which the system reports as it does a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("tiny_disk")
+@pytest.mark.parametrize("name", WRITERS)
+def test_full_disk(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"cannot write .*{name.split('.')[0]}") as error:
+        WRITERS[name](tmp_path / name)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("tiny_disk")
+def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "x.glb").write_bytes(b"before")
+    with pytest.raises(InputError, match="make room or choose another folder"):
+        export(clip(), tmp_path / "x.glb", force=True)
+    assert (tmp_path / "x.glb").read_bytes() == b"before"
+
+
+def test_sound_and_head_appear_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head without its sound would look finished."""
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pygltflib.GLTF2, "save_binary", fail)
+    with pytest.raises(InputError, match="No space left on device"):
+        export(clip(), tmp_path / "x.glb", audio=(SOUND, SAMPLE_RATE))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_folder_that_takes_no_files(name: str) -> None:
+    """Rights don't bind the superuser; /proc binds everybody."""
+    with pytest.raises(InputError, match=r"'/proc/.*(choose another|cannot be written)") as error:
+        WRITERS[name](Path("/proc") / name)
+    assert "\n" not in str(error.value)
+
+
+def test_read_only_folder_is_seen_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match="cannot be written to; choose another"):
+        check_output(tmp_path / "x.glb", force=True)
+
+
+def test_file_as_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="does not exist; create it first"):
+        check_output(tmp_path / "file" / "x.glb", force=False)
+
+
+def test_too_long_name(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300 + ".glb")
+    for check in (
+        lambda: check_export(long),
+        lambda: check_input(long, "speech"),
+        lambda: style_of("0" * 16).save(long.with_suffix(".style")),
+        lambda: clip().save(long.with_suffix(".npz")),
+        lambda: write_track(flame_clip(), long.with_suffix(""), "emoca"),
+        lambda: read_track(long),
+    ):
+        with pytest.raises(InputError, match="File name too long") as error:
+            check()
+        assert "\n" not in str(error.value)
+
+
+def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    dead = tmp_path / ".adamesh-dead.glb"
+    dead.touch()
+    with atomic_output(tmp_path / "a.txt") as living:
+        living.write_text("a")
+        with atomic_output(tmp_path / "b.txt") as other:
+            other.write_text("b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+    assert (tmp_path / "a.txt").read_text() == "a"
+
+
+# Readers that fail on a file that is not whole.
+READERS: dict[str, Callable[[Path], object]] = {
+    "x.npz": MotionClip.load,
+    "x.glb": lambda path: pygltflib.GLTF2().load_binary(path).binary_blob()[-1],
+    "x.csv": read_track,
+    "x.mp4": lambda path: sum(1 for _ in read_frames(path)) == PICTURES or _fail(path),
+    "x.style": Style.load,
+    "x.wav": lambda path: len(load_audio(path)) == len(SOUND) or _fail(path),
+}
+
+
+# What takes long to import, once for all processes.
+HEAVY = ["adamesh.export.glb", "adamesh.media.video", "adamesh.cli.app", "adamesh.pipeline.animate"]
+
+
+def _fail(path: Path) -> None:
+    raise AssertionError(f"{path} is not whole")
+
+
+def write_without_end(folder: Path, ready: Event) -> None:
+    load_embedded_face()
+    ready.set()
+    while True:
+        for name in READERS.keys() & WRITERS.keys():
+            WRITERS[name](folder / name)
+
+
+def test_killed_writers_leave_whole_files(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    moments = random.Random(0)
+    for _ in range(10):
+        ready = context.Event()
+        writer = context.Process(target=write_without_end, args=(tmp_path, ready))
+        writer.start()
+        assert ready.wait(60)
+        time.sleep(moments.uniform(0, 0.5))
+        writer.kill()
+        writer.join()
+        for name, read in READERS.items():
+            if (tmp_path / name).exists():
+                read(tmp_path / name)
+    assert READERS.keys() <= {path.name for path in tmp_path.iterdir()}, "never got that far"
+    clip().save(tmp_path / "x.npz")
+    assert READERS.keys() == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_kill_that_can_be_heard_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from adamesh.cli import app, main; from adamesh.files import atomic_output\n"
+        "def app_that_writes():\n"
+        "    with atomic_output(sys.argv[1]) as temporary:\n"
+        "        print('writing', flush=True)\n"
+        "        time.sleep(60)\n"
+        "app.app = app_that_writes\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "x.glb")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert list(tmp_path.iterdir())
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
