@@ -289,10 +289,10 @@ def test_faces_with_more_influences_keep_the_strongest(tmp_path):
 
 
 def test_unknown_suffix_is_refused_before_any_work(tmp_path):
-    with pytest.raises(InputError, match=r"\.npz, \.glb, \.mp4"):
+    with pytest.raises(InputError, match=r"\.npz, \.glb, \.usda"):
         export(performance(), tmp_path / "a.fbx")
     assert list(tmp_path.iterdir()) == []
-    assert set(FORMATS) == {".npz", ".glb", ".mp4", ".csv"}
+    assert set(FORMATS) == {".npz", ".glb", ".usda", ".usdc", ".usdz", ".mp4", ".csv", ".json"}
 
 
 def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
@@ -465,3 +465,46 @@ def test_live_link_refuses_other_spaces(tmp_path):
     with pytest.raises(InputError, match="retarget it"):
         export(MotionClip("flame50", 25, np.zeros((5, 50))), tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())
+
+
+RATES = [23.976, 24, 25, 29.97, 30, 50, 60, 120]
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_no_frame_rate_drifts_against_the_sound_in_an_hour(fps, tmp_path):
+    """A weight that grows by the clock tells at which second of the speech each frame belongs."""
+    clock = np.zeros((3600 * 25, 52), np.float32)
+    clock[:, 0] = np.arange(len(clock)) / len(clock)  # 0..1 in an hour
+    export(MotionClip("arkit52", 25, clock), tmp_path / "a.npz", fps=fps)
+    clip = MotionClip.load(tmp_path / "a.npz")
+    exact = {23.976: 24_000 / 1001, 29.97: 30_000 / 1001}.get(fps, fps)
+    assert clip.fps == exact
+    assert abs(clip.duration - 3600) < 0.5 / exact + 1e-6
+    seconds = clip.expression[:, 0].astype(np.float64) * 3600
+    shown = np.arange(clip.frames) / exact
+    moving = shown < 3600 - 1 / 25  # behind the last frame there is nothing to move to
+    assert np.abs(seconds - shown)[moving].max() < 0.001
+
+
+def test_json_has_every_curve_with_its_name(tmp_path):
+    clip = performance()
+    sound = (np.zeros(16_000, np.float32), 16_000)
+    written = export(clip, tmp_path / "a.json", audio=sound)
+    assert written == [tmp_path / "a.json", tmp_path / "a.wav"]
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert (found["format"], found["version"]) == ("adamesh-curves", 1)
+    assert (found["space"], found["fps"], found["frames"]) == ("arkit52", 25, 12)
+    assert tuple(found["names"]) == ARKIT52
+    np.testing.assert_allclose(found["weights"], clip.expression, atol=1e-6)
+    np.testing.assert_allclose(found["translation"], clip.transl, atol=1e-6)
+    assert set(found["rotations"]) == {"neck", "head", "jaw", "leye", "reye"}
+    for joint, quats in found["rotations"].items():
+        turns = Rotation.from_quat(quats, scalar_first=True).as_rotvec()
+        np.testing.assert_allclose(turns, getattr(clip, f"{joint}_pose"), atol=1e-5)
+
+
+def test_json_takes_any_space_and_no_place(tmp_path):
+    export(MotionClip("flame50", 30, np.ones((3, 50))), tmp_path / "a.json")
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found["names"][0] == "expression000"
+    assert found["translation"] is None

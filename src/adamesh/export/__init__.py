@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from adamesh.errors import InputError
 from adamesh.files import check_output
 from adamesh.motion import MotionClip
+from adamesh.rates import exact_fps
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -57,15 +58,19 @@ def export(
     - `.npz`: the clip itself, see `MotionClip.save`. Sound has no place in it.
     - `.glb`: a head with morph targets, joints and animation. glTF has no sound, so it goes into a
       `.wav` of the same name beside it.
+    - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
+      beside it; `.usdz`: one package with the sound in it.
     - `.mp4`: a rendering, with the sound in it.
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
+    - `.json`: named curves, with rotations as quaternions; the sound goes into a `.wav` beside it.
 
     Args:
         clip: what to write.
         path: where; its suffix is the format.
         audio: the speech, mono, and its rate.
-        fps: frame rate of the output; default: what the format's readers expect, else the clip's.
+        fps: frame rate of the output; 23.976, 29.97 and so on mean 24000/1001 and 30000/1001; default: what
+            the format's readers expect, else the clip's.
         face: the head to show; default: the embedded one.
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
@@ -79,7 +84,7 @@ def export(
     outputs = check_export(path, force=force, sound=audio is not None)
     kind = FORMATS[outputs[0].suffix.lower()]
     rate = fps or kind.fps
-    clip = clip if rate is None else clip.resample(rate)
+    clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
     kind.write(_Job(clip, outputs[0], face, betas, audio, progress))
     return outputs
@@ -121,10 +126,31 @@ def _write_glb(job: _Job) -> None:
     _write_sound_beside(job)
 
 
+def _write_usd(job: _Job) -> None:
+    from adamesh.export.usd import write_usd
+
+    sound = None if job.audio is None else job.path.with_suffix(".wav").name
+    write_usd(job.clip, job.path, face=_face(job), betas=job.betas, sound=sound)
+    _write_sound_beside(job)
+
+
+def _write_usdz(job: _Job) -> None:
+    from adamesh.export.usd import write_usdz
+
+    write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
+
+
 def _write_csv(job: _Job) -> None:
     from adamesh.formats.livelink import write_livelink
 
     write_livelink(job.clip, job.path)
+    _write_sound_beside(job)
+
+
+def _write_json(job: _Job) -> None:
+    from adamesh.export.curves import write_curves
+
+    write_curves(job.clip, job.path)
     _write_sound_beside(job)
 
 
@@ -157,6 +183,10 @@ def _face(job: _Job) -> "Face":
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
     ".glb": _Format(_write_glb, sound_suffix=".wav"),
+    ".usda": _Format(_write_usd, sound_suffix=".wav"),
+    ".usdc": _Format(_write_usd, sound_suffix=".wav"),
+    ".usdz": _Format(_write_usdz),
     ".mp4": _Format(_write_mp4),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
+    ".json": _Format(_write_json, sound_suffix=".wav"),
 }

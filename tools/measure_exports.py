@@ -1,0 +1,45 @@
+"""Size and time of every export format, for one minute of speech: the table's figures in docs/exports.md.
+
+python tools/measure_exports.py
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from adamesh.export import FORMATS, export
+from adamesh.media.audio import load_audio
+from adamesh.pipeline.animate import animate
+from adamesh.pipeline.sample import SAMPLE_SPEECH
+from adamesh.rates import SAMPLE_RATE
+
+SECONDS = 60
+
+
+def main() -> None:
+    speech = np.resize(load_audio(SAMPLE_SPEECH), SECONDS * SAMPLE_RATE)
+    clip = animate(speech)
+    sound = (speech, SAMPLE_RATE)
+    with tempfile.TemporaryDirectory() as folder:
+        warm = clip.slice(0, 1)
+        for suffix in FORMATS:
+            export(
+                warm, Path(folder) / f"warm{suffix}", audio=sound, force=True
+            )  # libraries load once
+            start = time.perf_counter()
+            written = export(clip, Path(folder) / f"minute{suffix}", audio=sound, force=True)
+            took = time.perf_counter() - start
+            size = sum(_size(path) for path in written)
+            print(f"{suffix:6} {size / 1e6:8.2f} MB {took:8.2f} s")
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir())
+    return path.stat().st_size
+
+
+if __name__ == "__main__":
+    main()
