@@ -292,7 +292,18 @@ def test_unknown_suffix_is_refused_before_any_work(tmp_path):
     with pytest.raises(InputError, match=r"\.npz, \.glb, \.usda"):
         export(performance(), tmp_path / "a.fbx")
     assert list(tmp_path.iterdir()) == []
-    assert set(FORMATS) == {".npz", ".glb", ".usda", ".usdc", ".usdz", ".mp4", ".csv", ".json"}
+    assert set(FORMATS) == {
+        ".npz",
+        ".glb",
+        ".usda",
+        ".usdc",
+        ".usdz",
+        ".mp4",
+        ".csv",
+        ".json",
+        ".obj",
+        ".ply",
+    }
 
 
 def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
@@ -508,3 +519,58 @@ def test_json_takes_any_space_and_no_place(tmp_path):
     found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert found["names"][0] == "expression000"
     assert found["translation"] is None
+
+
+def read_obj(path):
+    """Positions, colours, UV map and corners, from the lines alone."""
+    lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    points = np.array([line[1:] for line in lines if line[0] == "v"], float)
+    uv = np.array([line[1:] for line in lines if line[0] == "vt"], float)
+    corners = [[c.split("/") for c in line[1:]] for line in lines if line[0] == "f"]
+    return points[:, :3], points[:, 3:], uv, np.array(corners, int) - 1
+
+
+@pytest.mark.parametrize("make_face", FACES)
+def test_a_mesh_sequence_is_the_posed_face(make_face, tmp_path):
+    face, clip = make_face(), performance(frames=3, betas=np.array([1.0, -1.0]))
+    sound = (np.zeros(16_000, np.float32), 16_000)
+    written = export(clip, tmp_path / "talk.obj", face=face, audio=sound)
+    assert written == [tmp_path / "talk", tmp_path / "talk.wav"]
+    files = sorted(written[0].iterdir())
+    assert [file.name for file in files] == [f"talk_000{i}.obj" for i in (1, 2, 3)]
+    betas = np.pad(clip.betas, (0, face.n_betas - 2))
+    for frame, file in enumerate(files):
+        places, colors, uv, corners = read_obj(file)
+        assert np.abs(places - expected(face, clip, frame, betas)).max() < 1e-5
+    np.testing.assert_allclose(colors, face.colors, atol=1e-4)
+    # Triangles are grouped by material, so they stand in another order than the face's.
+    order = np.argsort(face.triangle_material.numpy(), stable=True)
+    assert np.array_equal(corners[..., 0], face.triangles[order])
+    np.testing.assert_allclose(uv[corners[..., 1]], face.uv[face.uv_triangles[order]], atol=1e-6)
+
+
+def test_ply_is_read_by_a_foreign_reader(tmp_path):
+    pyvista = pytest.importorskip("pyvista", reason="VTK reads PLY; it is an extra")
+    face, clip = small_face(), performance(frames=2)
+    export(clip, tmp_path / "talk.ply", face=face)
+    for frame in range(2):
+        mesh = pyvista.read(tmp_path / "talk" / f"talk_000{frame + 1}.ply")
+        want = expected(face, clip, frame, np.zeros(face.n_betas))
+        assert np.abs(mesh.points - want).max() < 1e-5
+        assert np.array_equal(mesh.faces.reshape(-1, 4)[:, 1:], face.triangles)
+        np.testing.assert_allclose(mesh.point_data["RGB"] / 255, face.colors, atol=1 / 255)
+
+
+def test_a_folder_is_never_replaced_and_appears_whole(tmp_path):
+    (tmp_path / "talk").mkdir()
+    (tmp_path / "talk" / "thesis.txt").write_text("all of it")
+    with pytest.raises(InputError, match=r"talk' exists already; give a new name"):
+        export(performance(), tmp_path / "talk.ply", face=small_face(), force=True)
+    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["thesis.txt"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(performance(), tmp_path / "half.ply", face=small_face(), progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["talk"]

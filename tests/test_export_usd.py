@@ -1,6 +1,7 @@
 """USD files are opened, checked and posed by Pixar's own library, which knows nothing of `Face`."""
 
 import shutil
+import sys
 import wave
 import zipfile
 
@@ -10,7 +11,7 @@ import torch
 from flame_fixture import write_flame
 from test_export import FACES, JOINTS, embedded_face, expected, performance, small_face
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, MissingDependencyError
 from adamesh.export import check_export, export
 from adamesh.faces import read_flame
 from adamesh.motion import ARKIT52, MotionClip
@@ -161,3 +162,11 @@ def test_a_package_is_whole_wherever_it_goes_and_never_replaced_unasked(tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere"]
     with pytest.raises(InputError, match="exists already"):
         check_export(moved)
+
+
+def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.delitem(sys.modules, "adamesh.export.usd", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"adamesh\[usd\]"):
+        export(performance(frames=1), tmp_path / "a.usdc", face=small_face())
+    assert list(tmp_path.iterdir()) == []

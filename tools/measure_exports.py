@@ -23,13 +23,12 @@ def main() -> None:
     clip = animate(speech)
     sound = (speech, SAMPLE_RATE)
     with tempfile.TemporaryDirectory() as folder:
-        warm = clip.slice(0, 1)
         for suffix in FORMATS:
-            export(
-                warm, Path(folder) / f"warm{suffix}", audio=sound, force=True
-            )  # libraries load once
+            own = Path(folder) / suffix[1:]  # two formats make folders of the same name
+            own.mkdir()
+            export(clip.slice(0, 1), own / f"warm{suffix}", audio=sound)  # libraries load once
             start = time.perf_counter()
-            written = export(clip, Path(folder) / f"minute{suffix}", audio=sound, force=True)
+            written = export(clip, own / f"minute{suffix}", audio=sound)
             took = time.perf_counter() - start
             size = sum(_size(path) for path in written)
             print(f"{suffix:6} {size / 1e6:8.2f} MB {took:8.2f} s")

@@ -66,3 +66,38 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a folder that may be made, checked before any work is done.
+
+    Raises:
+        InputError: something is there, or the folder it is to lie in does not exist.
+    """
+    path = Path(path)
+    if path.exists():  # may hold what nobody wants to lose, so --force does not help
+        raise InputError(f"output folder '{path}' exists already; give a new name")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder of output '{path}' does not exist; create it first")
+    return path
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name when the block ends well.
+
+    Raises:
+        InputError: something is at `path`, or the folder cannot be made.
+    """
+    path = check_new_folder(path)
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix=".adamesh-", dir=path.parent)
+    except OSError as error:
+        raise InputError(
+            f"cannot write '{path}': {error.strerror}; choose another folder"
+        ) from error
+    with temporary as outer:
+        whole = Path(outer) / path.name
+        whole.mkdir()
+        yield whole
+        whole.replace(path)

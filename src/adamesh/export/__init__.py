@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError
-from adamesh.files import check_output
+from adamesh.files import check_new_folder, check_output
 from adamesh.motion import MotionClip
 from adamesh.rates import exact_fps
 
@@ -40,6 +40,7 @@ class _Format:
     write: Callable[[_Job], None]
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
     fps: float | None = None  # what its readers expect; None: the clip's own
+    folder: bool = False  # the output is a folder of the name without suffix
 
 
 def export(
@@ -64,6 +65,8 @@ def export(
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
     - `.json`: named curves, with rotations as quaternions; the sound goes into a `.wav` beside it.
+    - `.obj`, `.ply`: a folder of the name without suffix, with a numbered mesh a frame; the sound goes into a
+      `.wav` beside it. A folder that exists is never replaced.
 
     Args:
         clip: what to write.
@@ -76,17 +79,18 @@ def export(
         betas: [K] identity to show; default: that of the clip, else the average face.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
-        The files written.
+        The files written, or the folder.
     Raises:
         InputError: unknown suffix, a file exists already, or clip and face do not fit.
         MissingDependencyError: the format needs an extra that is not installed.
     """
     outputs = check_export(path, force=force, sound=audio is not None)
-    kind = FORMATS[outputs[0].suffix.lower()]
+    path = Path(path)
+    kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
     clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, outputs[0], face, betas, audio, progress))
+    kind.write(_Job(clip, path, face, betas, audio, progress))
     return outputs
 
 
@@ -100,7 +104,7 @@ def check_export(
         force: files that exist may be replaced.
         sound: the export will have sound.
     Returns:
-        The files that `export` will write, `path` first.
+        The files that `export` will write, `path` or the folder first.
     Raises:
         InputError: unknown suffix, a file exists already, or there is no such folder.
     """
@@ -108,11 +112,13 @@ def check_export(
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
-    outputs = [path]
-    sound_suffix = FORMATS[suffix].sound_suffix
-    if sound and sound_suffix is not None:
-        outputs.append(path.with_suffix(sound_suffix))
-    return [check_output(output, force=force) for output in outputs]
+    kind = FORMATS[suffix]
+    beside = []
+    if sound and kind.sound_suffix is not None:
+        beside.append(check_output(path.with_suffix(kind.sound_suffix), force=force))
+    if kind.folder:
+        return [check_new_folder(path.with_suffix("")), *beside]
+    return [check_output(path, force=force), *beside]
 
 
 def _write_npz(job: _Job) -> None:
@@ -154,6 +160,13 @@ def _write_json(job: _Job) -> None:
     _write_sound_beside(job)
 
 
+def _write_sequence(job: _Job) -> None:
+    from adamesh.export.sequence import write_sequence
+
+    write_sequence(job.clip, job.path, face=_face(job), betas=job.betas, progress=job.progress)
+    _write_sound_beside(job)
+
+
 def _write_sound_beside(job: _Job) -> None:
     if job.audio is not None:
         from adamesh.media.audio import write_wav
@@ -189,4 +202,6 @@ FORMATS: dict[str, _Format] = {
     ".mp4": _Format(_write_mp4),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
+    ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),
+    ".ply": _Format(_write_sequence, sound_suffix=".wav", folder=True),
 }

@@ -2,7 +2,7 @@
 
 The axes and units are ours (metres, +Y up, the face looks along +Z), so nothing is converted. UsdSkel
 applies blend shapes first and then linear blend skinning, which is what `Face.forward` computes. Pose
-correctives, which only FLAME has, have no place in it and are left out.
+correctives and joints that follow expression, which only FLAME has, have no place in it and are left out.
 
 One time code is one frame: the stage's time codes per second are the clip's frame rate.
 """
