@@ -299,6 +299,7 @@ def test_unknown_suffix_is_refused_before_any_work(tmp_path):
         ".usdc",
         ".usdz",
         ".mp4",
+        ".webm",
         ".csv",
         ".json",
         ".obj",
@@ -351,7 +352,10 @@ def test_checking_first_names_all_files(tmp_path):
         check_export(tmp_path / "none" / "a.glb")
 
 
-def test_video_shows_the_motion_with_its_sound(tmp_path):
+@pytest.mark.parametrize(
+    ("suffix", "codecs"), [("mp4", ("h264", "aac")), ("webm", ("vp9", "opus"))]
+)
+def test_video_shows_the_motion_with_its_sound(suffix, codecs, tmp_path):
     pytest.importorskip("vtkmodules", reason="rendering is an extra")
     av = pytest.importorskip("av")
     face = embedded_face()
@@ -361,7 +365,7 @@ def test_video_shows_the_motion_with_its_sound(tmp_path):
     clip = MotionClip("arkit52", 25, weights, transl=away)
     tone = np.sin(np.arange(6400) * 0.2).astype(np.float32) * 0.5
     done = []
-    path = tmp_path / "a.mp4"
+    path = tmp_path / f"a.{suffix}"
     export(
         *(clip, path),
         audio=(tone, 16_000),
@@ -370,8 +374,9 @@ def test_video_shows_the_motion_with_its_sound(tmp_path):
         progress=lambda *counts: done.append(counts),
     )
     assert done == [(i, 20) for i in range(1, 21)]
-    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
     with av.open(str(path)) as video:
+        assert tuple(s.codec.canonical_name for s in video.streams) == codecs
         frames = [f.to_ndarray(format="rgb24").astype(int) for f in video.decode(video=0)]
         assert float(video.streams.video[0].average_rate) == 50
     with av.open(str(path)) as video:

@@ -61,7 +61,7 @@ def export(
       `.wav` of the same name beside it.
     - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
       beside it; `.usdz`: one package with the sound in it.
-    - `.mp4`: a rendering, with the sound in it.
+    - `.mp4`, `.webm`: a rendering, with the sound in it.
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
     - `.json`: named curves, with rotations as quaternions; the sound goes into a `.wav` beside it.
@@ -113,12 +113,11 @@ def check_export(
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
     kind = FORMATS[suffix]
-    beside = []
+    folder = path.with_suffix("")
+    outputs = [check_new_folder(folder) if kind.folder else check_output(path, force=force)]
     if sound and kind.sound_suffix is not None:
-        beside.append(check_output(path.with_suffix(kind.sound_suffix), force=force))
-    if kind.folder:
-        return [check_new_folder(path.with_suffix("")), *beside]
-    return [check_output(path, force=force), *beside]
+        outputs.append(check_output(path.with_suffix(kind.sound_suffix), force=force))
+    return outputs
 
 
 def _write_npz(job: _Job) -> None:
@@ -200,6 +199,7 @@ FORMATS: dict[str, _Format] = {
     ".usdc": _Format(_write_usd, sound_suffix=".wav"),
     ".usdz": _Format(_write_usdz),
     ".mp4": _Format(_write_mp4),
+    ".webm": _Format(_write_mp4),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
     ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),
