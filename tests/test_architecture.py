@@ -42,6 +42,7 @@ HEAVY = {
     "soxr",
     "pygltflib",
     "h5py",
+    "pxr",
 }
 
 

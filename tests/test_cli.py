@@ -177,8 +177,8 @@ animate I/cut.wav -o O/new.glb: cut.wav'
 animate I/text.wav -o O/new.glb: text.wav'
 animate I/mute.mp4 -o O/new.glb: mute.mp4' has no audio track
 animate I/short.wav -o O/new.glb: give at least 0.5 s
-animate I/speech.wav -o O/new.obj: cannot write 'new.obj': the formats are .npz, .glb, .mp4, .csv
-animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .mp4, .csv
+animate I/speech.wav -o O/new.fbx: cannot write 'new.fbx': the formats are .npz, .glb, .usda
+animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .usda
 animate I/speech.wav -o O/taken.glb: taken.glb' is a folder
 animate I/speech.wav -o O/none/new.glb: new.glb' does not exist; create it first
 animate I/speech.wav -o O/there.glb: there.glb' exists already; use --force

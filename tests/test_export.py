@@ -289,10 +289,22 @@ def test_faces_with_more_influences_keep_the_strongest(tmp_path):
 
 
 def test_unknown_suffix_is_refused_before_any_work(tmp_path):
-    with pytest.raises(InputError, match=r"\.npz, \.glb, \.mp4"):
+    with pytest.raises(InputError, match=r"\.npz, \.glb, \.usda"):
         export(performance(), tmp_path / "a.fbx")
     assert list(tmp_path.iterdir()) == []
-    assert set(FORMATS) == {".npz", ".glb", ".mp4", ".csv"}
+    assert set(FORMATS) == {
+        ".npz",
+        ".glb",
+        ".usda",
+        ".usdc",
+        ".usdz",
+        ".mp4",
+        ".webm",
+        ".csv",
+        ".json",
+        ".obj",
+        ".ply",
+    }
 
 
 def test_a_clip_never_meets_a_face_of_another_space(tmp_path):
@@ -340,7 +352,10 @@ def test_checking_first_names_all_files(tmp_path):
         check_export(tmp_path / "none" / "a.glb")
 
 
-def test_video_shows_the_motion_with_its_sound(tmp_path):
+@pytest.mark.parametrize(
+    ("suffix", "codecs"), [("mp4", ("h264", "aac")), ("webm", ("vp9", "opus"))]
+)
+def test_video_shows_the_motion_with_its_sound(suffix, codecs, tmp_path):
     pytest.importorskip("vtkmodules", reason="rendering is an extra")
     av = pytest.importorskip("av")
     face = embedded_face()
@@ -350,7 +365,7 @@ def test_video_shows_the_motion_with_its_sound(tmp_path):
     clip = MotionClip("arkit52", 25, weights, transl=away)
     tone = np.sin(np.arange(6400) * 0.2).astype(np.float32) * 0.5
     done = []
-    path = tmp_path / "a.mp4"
+    path = tmp_path / f"a.{suffix}"
     export(
         *(clip, path),
         audio=(tone, 16_000),
@@ -359,8 +374,9 @@ def test_video_shows_the_motion_with_its_sound(tmp_path):
         progress=lambda *counts: done.append(counts),
     )
     assert done == [(i, 20) for i in range(1, 21)]
-    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
     with av.open(str(path)) as video:
+        assert tuple(s.codec.canonical_name for s in video.streams) == codecs
         frames = [f.to_ndarray(format="rgb24").astype(int) for f in video.decode(video=0)]
         assert float(video.streams.video[0].average_rate) == 50
     with av.open(str(path)) as video:
@@ -465,3 +481,101 @@ def test_live_link_refuses_other_spaces(tmp_path):
     with pytest.raises(InputError, match="retarget it"):
         export(MotionClip("flame50", 25, np.zeros((5, 50))), tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())
+
+
+RATES = [23.976, 24, 25, 29.97, 30, 50, 60, 120]
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_no_frame_rate_drifts_against_the_sound_in_an_hour(fps, tmp_path):
+    """A weight that grows by the clock tells at which second of the speech each frame belongs."""
+    clock = np.zeros((3600 * 25, 52), np.float32)
+    clock[:, 0] = np.arange(len(clock)) / len(clock)  # 0..1 in an hour
+    export(MotionClip("arkit52", 25, clock), tmp_path / "a.npz", fps=fps)
+    clip = MotionClip.load(tmp_path / "a.npz")
+    exact = {23.976: 24_000 / 1001, 29.97: 30_000 / 1001}.get(fps, fps)
+    assert clip.fps == exact
+    assert abs(clip.duration - 3600) < 0.5 / exact + 1e-6
+    seconds = clip.expression[:, 0].astype(np.float64) * 3600
+    shown = np.arange(clip.frames) / exact
+    moving = shown < 3600 - 1 / 25  # behind the last frame there is nothing to move to
+    assert np.abs(seconds - shown)[moving].max() < 0.001
+
+
+def test_json_has_every_curve_with_its_name(tmp_path):
+    clip = performance()
+    sound = (np.zeros(16_000, np.float32), 16_000)
+    written = export(clip, tmp_path / "a.json", audio=sound)
+    assert written == [tmp_path / "a.json", tmp_path / "a.wav"]
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert (found["format"], found["version"]) == ("adamesh-curves", 1)
+    assert (found["space"], found["fps"], found["frames"]) == ("arkit52", 25, 12)
+    assert tuple(found["names"]) == ARKIT52
+    np.testing.assert_allclose(found["weights"], clip.expression, atol=1e-6)
+    np.testing.assert_allclose(found["translation"], clip.transl, atol=1e-6)
+    assert set(found["rotations"]) == {"neck", "head", "jaw", "leye", "reye"}
+    for joint, quats in found["rotations"].items():
+        turns = Rotation.from_quat(quats, scalar_first=True).as_rotvec()
+        np.testing.assert_allclose(turns, getattr(clip, f"{joint}_pose"), atol=1e-5)
+
+
+def test_json_takes_any_space_and_no_place(tmp_path):
+    export(MotionClip("flame50", 30, np.ones((3, 50))), tmp_path / "a.json")
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found["names"][0] == "expression000"
+    assert found["translation"] is None
+
+
+def read_obj(path):
+    """Positions, colours, UV map and corners, from the lines alone."""
+    lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    points = np.array([line[1:] for line in lines if line[0] == "v"], float)
+    uv = np.array([line[1:] for line in lines if line[0] == "vt"], float)
+    corners = [[c.split("/") for c in line[1:]] for line in lines if line[0] == "f"]
+    return points[:, :3], points[:, 3:], uv, np.array(corners, int) - 1
+
+
+@pytest.mark.parametrize("make_face", FACES)
+def test_a_mesh_sequence_is_the_posed_face(make_face, tmp_path):
+    face, clip = make_face(), performance(frames=3, betas=np.array([1.0, -1.0]))
+    sound = (np.zeros(16_000, np.float32), 16_000)
+    written = export(clip, tmp_path / "talk.obj", face=face, audio=sound)
+    assert written == [tmp_path / "talk", tmp_path / "talk.wav"]
+    files = sorted(written[0].iterdir())
+    assert [file.name for file in files] == [f"talk_000{i}.obj" for i in (1, 2, 3)]
+    betas = np.pad(clip.betas, (0, face.n_betas - 2))
+    for frame, file in enumerate(files):
+        places, colors, uv, corners = read_obj(file)
+        assert np.abs(places - expected(face, clip, frame, betas)).max() < 1e-5
+    np.testing.assert_allclose(colors, face.colors, atol=1e-4)
+    # Triangles are grouped by material, so they stand in another order than the face's.
+    order = np.argsort(face.triangle_material.numpy(), stable=True)
+    assert np.array_equal(corners[..., 0], face.triangles[order])
+    np.testing.assert_allclose(uv[corners[..., 1]], face.uv[face.uv_triangles[order]], atol=1e-6)
+
+
+def test_ply_is_read_by_a_foreign_reader(tmp_path):
+    pyvista = pytest.importorskip("pyvista", reason="VTK reads PLY; it is an extra")
+    face, clip = small_face(), performance(frames=2)
+    export(clip, tmp_path / "talk.ply", face=face)
+    for frame in range(2):
+        mesh = pyvista.read(tmp_path / "talk" / f"talk_000{frame + 1}.ply")
+        want = expected(face, clip, frame, np.zeros(face.n_betas))
+        assert np.abs(mesh.points - want).max() < 1e-5
+        assert np.array_equal(mesh.faces.reshape(-1, 4)[:, 1:], face.triangles)
+        np.testing.assert_allclose(mesh.point_data["RGB"] / 255, face.colors, atol=1 / 255)
+
+
+def test_a_folder_is_never_replaced_and_appears_whole(tmp_path):
+    (tmp_path / "talk").mkdir()
+    (tmp_path / "talk" / "thesis.txt").write_text("all of it")
+    with pytest.raises(InputError, match=r"talk' exists already; give a new name"):
+        export(performance(), tmp_path / "talk.ply", face=small_face(), force=True)
+    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["thesis.txt"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(performance(), tmp_path / "half.ply", face=small_face(), progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["talk"]

@@ -135,3 +135,35 @@ def _remove_leftovers(folder: Path) -> None:
         with contextlib.suppress(OSError), leftover.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             leftover.unlink()
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a folder that may be made, checked before any work is done.
+
+    Raises:
+        InputError: something is there, or the folder it is to lie in does not exist.
+    """
+    path = Path(path)
+    if path.exists():  # may hold what nobody wants to lose, so --force does not help
+        raise InputError(f"output folder '{path}' exists already; give a new name")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder of output '{path}' does not exist; create it first")
+    return path
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name when the block ends well.
+
+    Raises:
+        InputError: something is at `path`, or the folder cannot be made.
+    """
+    path = check_new_folder(path)
+    with (
+        clear_write_errors(path),
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as outer,
+    ):
+        whole = Path(outer) / path.name
+        whole.mkdir()
+        yield whole
+        whole.replace(path)

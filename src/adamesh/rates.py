@@ -15,3 +15,15 @@ def frames_in(n_samples: int) -> int:
     A last, partly filled frame counts: motion never ends before the sound does.
     """
     return -(-n_samples // SAMPLES_PER_FRAME)
+
+
+def exact_fps(fps: float) -> float:
+    """The rate that a rounded NTSC rate stands for: 29.97 is 30000/1001; others are as they are.
+
+    Over an hour 29.97 taken literally would be 3.6 ms off an editor's timeline.
+    """
+    for whole in (24, 30, 48, 60, 120):
+        exact = whole * 1000 / 1001
+        if abs(fps - exact) < 0.005:
+            return exact
+    return fps

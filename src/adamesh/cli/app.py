@@ -181,7 +181,7 @@ def animate(
         )
         clip = fit_to_face(_with_shape(clip, identity), shown)
         _say_what_stays_behind(model.config.space, shown.space)
-        write(
+        written, *_ = write(
             clip,
             output,
             face=shown,
@@ -190,7 +190,7 @@ def animate(
             force=force,
             progress=lambda done, total: report("writing", done, total),
         )
-    typer.echo(f"{output}: {clip.duration:.1f} s")
+    typer.echo(f"{written}: {clip.duration:.1f} s")
 
 
 def _animate_batch(file: Path, options: "BatchOptions", jobs: int | None) -> None:
@@ -412,7 +412,7 @@ def export(
         return
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
     with progress_bars() as report:
-        write(
+        written, *_ = write(
             motion,
             output,
             face=shown,
@@ -421,7 +421,7 @@ def export(
             force=force,
             progress=lambda done, total: report("writing", done, total),
         )
-    typer.echo(str(output))
+    typer.echo(str(written))
 
 
 @app.command()

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError
-from adamesh.files import atomic_output, check_output
+from adamesh.files import atomic_output, check_new_folder, check_output
 from adamesh.motion import MotionClip
+from adamesh.rates import exact_fps
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -40,6 +41,7 @@ class _Format:
     write: Callable[[_Job], None]
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
     fps: float | None = None  # what its readers expect; None: the clip's own
+    folder: bool = False  # the output is a folder of the name without suffix
 
 
 def export(
@@ -58,31 +60,38 @@ def export(
     - `.npz`: the clip itself, see `MotionClip.save`. Sound has no place in it.
     - `.glb`: a head with morph targets, joints and animation. glTF has no sound, so it goes into a
       `.wav` of the same name beside it.
-    - `.mp4`: a rendering, with the sound in it.
+    - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
+      beside it; `.usdz`: one package with the sound in it.
+    - `.mp4`, `.webm`: a rendering, with the sound in it.
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
+    - `.json`: named curves, with rotations as quaternions; the sound goes into a `.wav` beside it.
+    - `.obj`, `.ply`: a folder of the name without suffix, with a numbered mesh a frame; the sound goes into a
+      `.wav` beside it. A folder that exists is never replaced.
 
     Args:
         clip: what to write.
         path: where; its suffix is the format.
         audio: the speech, mono, and its rate.
-        fps: frame rate of the output; default: what the format's readers expect, else the clip's.
+        fps: frame rate of the output; 23.976, 29.97 and so on mean 24000/1001 and 30000/1001; default: what
+            the format's readers expect, else the clip's.
         face: the head to show; default: the embedded one.
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
-        The files written.
+        The files written, or the folder.
     Raises:
         InputError: unknown suffix, a file exists already, or clip and face do not fit.
         MissingDependencyError: the format needs an extra that is not installed.
     """
     outputs = check_export(path, force=force, sound=audio is not None)
-    kind = FORMATS[outputs[0].suffix.lower()]
+    path = Path(path)
+    kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
-    clip = clip if rate is None else clip.resample(rate)
+    clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, outputs[0], face, betas, audio, progress))
+    kind.write(_Job(clip, path, face, betas, audio, progress))
     return outputs
 
 
@@ -96,7 +105,7 @@ def check_export(
         force: files that exist may be replaced.
         sound: the export will have sound.
     Returns:
-        The files that `export` will write, `path` first.
+        The files that `export` will write, `path` or the folder first.
     Raises:
         InputError: unknown suffix, a file exists already, or there is no such folder.
     """
@@ -104,11 +113,12 @@ def check_export(
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
-    outputs = [path]
-    sound_suffix = FORMATS[suffix].sound_suffix
-    if sound and sound_suffix is not None:
-        outputs.append(path.with_suffix(sound_suffix))
-    return [check_output(output, force=force) for output in outputs]
+    kind = FORMATS[suffix]
+    folder = path.with_suffix("")
+    outputs = [check_new_folder(folder) if kind.folder else check_output(path, force=force)]
+    if sound and kind.sound_suffix is not None:
+        outputs.append(check_output(path.with_suffix(kind.sound_suffix), force=force))
+    return outputs
 
 
 def _write_npz(job: _Job) -> None:
@@ -122,11 +132,39 @@ def _write_glb(job: _Job) -> None:
         write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
 
 
+def _write_usd(job: _Job) -> None:
+    from adamesh.export.usd import write_usd
+
+    sound = None if job.audio is None else job.path.with_suffix(".wav").name
+    with _sound_beside(job):
+        write_usd(job.clip, job.path, face=_face(job), betas=job.betas, sound=sound)
+
+
+def _write_usdz(job: _Job) -> None:
+    from adamesh.export.usd import write_usdz
+
+    write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
+
+
 def _write_csv(job: _Job) -> None:
     from adamesh.formats.livelink import write_livelink
 
     with _sound_beside(job):
         write_livelink(job.clip, job.path)
+
+
+def _write_json(job: _Job) -> None:
+    from adamesh.export.curves import write_curves
+
+    with _sound_beside(job):
+        write_curves(job.clip, job.path)
+
+
+def _write_sequence(job: _Job) -> None:
+    from adamesh.export.sequence import write_sequence
+
+    with _sound_beside(job):
+        write_sequence(job.clip, job.path, face=_face(job), betas=job.betas, progress=job.progress)
 
 
 @contextlib.contextmanager
@@ -164,6 +202,13 @@ def _face(job: _Job) -> "Face":
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
     ".glb": _Format(_write_glb, sound_suffix=".wav"),
+    ".usda": _Format(_write_usd, sound_suffix=".wav"),
+    ".usdc": _Format(_write_usd, sound_suffix=".wav"),
+    ".usdz": _Format(_write_usdz),
     ".mp4": _Format(_write_mp4),
+    ".webm": _Format(_write_mp4),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
+    ".json": _Format(_write_json, sound_suffix=".wav"),
+    ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),
+    ".ply": _Format(_write_sequence, sound_suffix=".wav", folder=True),
 }

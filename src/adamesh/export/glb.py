@@ -14,7 +14,17 @@ import numpy as np
 import pygltflib as gltf
 from numpy.typing import ArrayLike, NDArray
 
-from adamesh.export.fitting import check_fit, full_betas, moving_joints
+from adamesh.export.fitting import check_fit, moving_joints
+from adamesh.export.rest import (
+    OTHER_ROUGHNESS,
+    ROUGHNESS,
+    as_array,
+    is_uniform,
+    linear_colors,
+    strongest_joints,
+    vertex_normals,
+    with_identity,
+)
 from adamesh.files import atomic_output
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
@@ -23,23 +33,7 @@ from adamesh.motion.spaces import coefficient_space
 if TYPE_CHECKING:
     from adamesh.faces import Face
 
-MAX_INFLUENCES = 4  # joints per vertex that every engine reads (JOINTS_0, WEIGHTS_0)
 ANIMATION_NAME = "performance"
-
-# Roughness by material name: what is wet shines.
-ROUGHNESS = {
-    "sclera": 0.15,
-    "iris": 0.1,
-    "pupil": 0.1,
-    "teeth": 0.25,
-    "gums": 0.35,
-    "tongue": 0.4,
-    "lips": 0.45,
-    "skin": 0.6,
-    "brows": 0.8,
-    "lashes": 0.8,
-}
-OTHER_ROUGHNESS = 0.6
 
 
 @dataclass(frozen=True)
@@ -117,22 +111,23 @@ def write_glb(
     """
     check_fit(clip, face)
     buffer = _Buffer()
-    vertices, joints = _identity(face, betas)
+    vertices, joints = with_identity(face, betas)
     names = list(face.expression_names or coefficient_space(face.space).channels)
 
     model = gltf.GLTF2()
     model.asset = gltf.Asset(version="2.0", generator="AdaMesh")
     model.materials, primitives = [], []
-    shapes = np.moveaxis(_array(face.expressiondirs), -1, 0)  # [E, V, 3]
-    normals = _normals(vertices, _array(face.triangles, np.int64))
+    shapes = np.moveaxis(as_array(face.expressiondirs), -1, 0)  # [E, V, 3]
+    normals = vertex_normals(vertices, as_array(face.triangles, np.int64))
     normal_shapes = [
-        _normals(vertices + shape, _array(face.triangles, np.int64)) - normals for shape in shapes
+        vertex_normals(vertices + shape, as_array(face.triangles, np.int64)) - normals
+        for shape in shapes
     ]
     for surface in _surfaces(face):
-        material, colors = _material(surface, _array(face.colors))
+        material, colors = _material(surface, as_array(face.colors))
         model.materials.append(material)
         attributes = _attributes(buffer, surface, vertices, normals, colors)
-        attributes |= _skinning(buffer, _array(face.skin_weights)[surface.vertex])
+        attributes |= _skinning(buffer, as_array(face.skin_weights)[surface.vertex])
         primitives.append(
             gltf.Primitive(
                 attributes=gltf.Attributes(**attributes),
@@ -181,22 +176,12 @@ def write_glb(
         model.save_binary(temporary)
 
 
-def _identity(
-    face: "Face", betas: ArrayLike | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vertices [V, 3] and joints [J, 3] of an identity at rest."""
-    shape = full_betas(face, betas)
-    vertices = _array(face.template) + _array(face.shapedirs) @ shape
-    joints = _array(face.joints_template) + _array(face.joints_shapedirs) @ shape
-    return vertices, joints
-
-
 def _surfaces(face: "Face") -> list[_Surface]:
-    triangles = _array(face.triangles, np.int64)
-    uv, corners = _array(face.uv), _array(face.uv_triangles, np.int64)
+    triangles = as_array(face.triangles, np.int64)
+    uv, corners = as_array(face.uv), as_array(face.uv_triangles, np.int64)
     surfaces = []
     for index, name in enumerate(face.material_names):
-        mine = np.flatnonzero(_array(face.triangle_material, np.int64) == index)
+        mine = np.flatnonzero(as_array(face.triangle_material, np.int64) == index)
         if len(mine) == 0:
             continue
         pairs = np.stack([triangles[mine], corners[mine]], axis=-1).reshape(-1, 2)
@@ -210,8 +195,8 @@ def _material(
     surface: _Surface, colors: NDArray[np.float64]
 ) -> tuple[gltf.Material, NDArray[np.float64] | None]:
     """The material, and the linear vertex colours [N, 3] unless one colour does for all."""
-    mine = _linear(colors[surface.vertex])
-    uniform = bool(np.ptp(mine, axis=0).max() < 1e-3)
+    mine = linear_colors(colors[surface.vertex])
+    uniform = is_uniform(mine)
     base = mine.mean(axis=0) if uniform else np.ones(3)
     material = gltf.Material(
         name=surface.name,
@@ -250,18 +235,10 @@ def _attributes(
 
 def _skinning(buffer: _Buffer, weights: NDArray[np.float64]) -> dict[str, int]:
     """JOINTS_0 and WEIGHTS_0 of the largest influences, from skin weights [N, J]."""
-    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :MAX_INFLUENCES]
-    kept = np.take_along_axis(weights, strongest, axis=1)
-    kept = kept / kept.sum(axis=1, keepdims=True)
-    joints = np.where(kept > 0, strongest, 0)  # glTF wants joint 0 where nothing weighs
-    pad = ((0, 0), (0, MAX_INFLUENCES - kept.shape[1]))
+    joints, kept = strongest_joints(weights)
     return {
-        "JOINTS_0": buffer.add(
-            np.pad(joints, pad).astype(np.uint8), gltf.VEC4, target=gltf.ARRAY_BUFFER
-        ),
-        "WEIGHTS_0": buffer.add(
-            np.pad(kept, pad).astype(np.float32), gltf.VEC4, target=gltf.ARRAY_BUFFER
-        ),
+        "JOINTS_0": buffer.add(joints.astype(np.uint8), gltf.VEC4, target=gltf.ARRAY_BUFFER),
+        "WEIGHTS_0": buffer.add(kept.astype(np.float32), gltf.VEC4, target=gltf.ARRAY_BUFFER),
     }
 
 
@@ -314,31 +291,6 @@ def _vectors(buffer: _Buffer, values: NDArray[np.float64]) -> int:
     return buffer.add(values.astype(np.float32), gltf.VEC3, target=gltf.ARRAY_BUFFER, bounds=True)
 
 
-def _normals(vertices: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[V, 3] unit normals, weighted by area; +Z where a vertex has no surface."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    area = np.cross(b - a, c - a)
-    total = np.stack(
-        [
-            np.bincount(triangles.reshape(-1), np.repeat(area[:, axis], 3), minlength=len(vertices))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(length > 1e-12, total / np.maximum(length, 1e-12), [0.0, 0.0, 1.0])
-
-
 def _small_ints(values: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.uint32]:
     # 65535 restarts a strip in some engines, so glTF forbids it as an index.
     return values.astype(np.uint16) if values.max() < 65535 else values.astype(np.uint32)
-
-
-def _linear(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """sRGB 0..1 -> linear 0..1 (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def _array(values: Any, dtype: type = np.float64) -> NDArray[Any]:
-    """A numpy array of a numpy array, a list or a torch tensor on the CPU."""
-    return np.asarray(values, dtype)

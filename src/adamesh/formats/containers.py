@@ -13,7 +13,6 @@ import pickle
 import pickletools
 import re
 import struct
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adamesh.errors import InputError, MissingDependencyError
-from adamesh.files import atomic_output, check_input, clear_write_errors
+from adamesh.files import atomic_folder, atomic_output, check_input
 
 Array = NDArray[Any]
 
@@ -160,21 +159,12 @@ def write_frames(folder: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         InputError: the folder exists, or it cannot be written.
     """
-    if folder.exists():
-        raise InputError(f"output folder '{folder}' exists already; give a new name")
-    if not folder.parent.is_dir():
-        raise InputError(f"the folder of output '{folder}' does not exist; create it first")
-    with (
-        clear_write_errors(folder),
-        tempfile.TemporaryDirectory(prefix=".adamesh-", dir=folder.parent) as temporary,
-    ):
-        whole = Path(temporary) / "frames"
+    with atomic_folder(folder) as whole:
         for frame in range(len(next(iter(arrays.values())))):
             one = whole / f"{frame + 1:06d}_000"
-            one.mkdir(parents=True)
+            one.mkdir()
             for name, array in arrays.items():
                 np.save(one / f"{name}.npy", array[frame])
-        whole.replace(folder)
 
 
 def _text(path: Path) -> str:

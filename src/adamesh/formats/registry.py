@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adamesh.errors import InputError
-from adamesh.files import check_output, named_path
+from adamesh.files import check_new_folder, check_output, named_path
 from adamesh.formats import arkit_tools, flame_tools, livelink
 from adamesh.formats.containers import contents, listed
 from adamesh.formats.flame_tools import Layout
@@ -292,8 +292,8 @@ def check_track(path: str | os.PathLike[str], format: str, *, force: bool = Fals
     if path.suffix.lower() not in kind.suffixes:
         ending = f"end in {_shown(kind)}" if kind.suffixes != (FOLDER,) else "have no suffix"
         raise InputError(f"output '{path}' must {ending} for {format}")
-    if FOLDER in kind.suffixes and path.exists():
-        raise InputError(f"output folder '{path}' exists already; give a new name")
+    if FOLDER in kind.suffixes:
+        return check_new_folder(path)
     return check_output(path, force=force)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import av
 import numpy as np
@@ -21,11 +21,25 @@ from adamesh.errors import InputError
 from adamesh.files import atomic_output
 from adamesh.media.container import decoded, open_media, picture_stream
 
-CONTAINERS = (".mp4", ".mov", ".mkv")
 DEFAULT_RATE = 25.0  # of a single picture
 AUDIO_RATE = 48_000  # Hz, of the sound in written videos: every player takes it
 AUDIO_BIT_RATE = 128_000  # bit/s
-VIDEO_QUALITY = 18  # CRF of H.264: 18 is hard to tell from the original
+
+
+@dataclass(frozen=True)
+class _Codecs:
+    """How a container's pictures and sound are coded, in FFmpeg's names."""
+
+    video: str
+    audio: str
+    quality: int  # CRF, hard to tell from the original
+    options: dict[str, object]
+
+
+_H264 = _Codecs("libx264", "aac", 18, {})
+# A bit rate of 0 leaves the size to the quality.
+_VP9 = _Codecs("libvpx-vp9", "libopus", 24, {"b": "0"})
+CONTAINERS = {".mp4": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,7 @@ def _to_image(frame: VideoFrame, stream: VideoStream, max_size: int | None) -> n
 
 
 class VideoWriter:
-    """Writes H.264 video with AAC sound; the file appears whole or, after an error, not at all.
+    """Writes H.264 video with AAC sound, or WebM with VP9 and Opus; whole or, after an error, not at all.
 
         with VideoWriter("talking.mp4", 25, 512, 512, (samples, 16_000)) as video:
             video.write(frame)
@@ -191,7 +205,7 @@ class VideoWriter:
         fps: pictures per second.
         width, height: even numbers of pixels.
         audio: mono samples float32 [N], -1..1, and their rate in Hz.
-        quality: CRF of H.264, 0 (best) to 51.
+        quality: CRF, 0 (best) to 51 of H.264 and 63 of VP9; default: hard to tell from the original.
     Raises:
         InputError: a size is odd, the suffix is another, or the file cannot be written; on leaving
             the block also if no picture was written.
@@ -204,14 +218,15 @@ class VideoWriter:
         width: int,
         height: int,
         audio: tuple[np.ndarray, int] | None = None,
-        quality: int = VIDEO_QUALITY,
+        quality: int | None = None,
     ) -> None:
         if Path(path).suffix.lower() not in CONTAINERS:
             raise InputError(f"video '{path}' must end in {', '.join(CONTAINERS)}")
         if width % 2 or height % 2:
-            raise InputError(f"H.264 video needs an even width and height, got {width} x {height}")
+            raise InputError(f"video needs an even width and height, got {width} x {height}")
         self._path, self._width, self._height = Path(path), width, height
-        self._quality = quality
+        self._codecs = CONTAINERS[self._path.suffix.lower()]
+        self._quality = self._codecs.quality if quality is None else quality
         self._rate = Fraction(fps).limit_denominator(1001)  # 29.97 is 30000 / 1001
         self._samples, self._sample_rate = audio or (np.zeros(0, np.float32), AUDIO_RATE)
         self._pictures = self._sounded = 0  # pictures and samples written
@@ -226,7 +241,8 @@ class VideoWriter:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[None]:
-        options = {"movflags": "+faststart"}  # the index in front: browsers play while they load
+        # The index in front, so that browsers play while they load; WebM has it there anyway.
+        options = {} if self._codecs is _VP9 else {"movflags": "+faststart"}
         with atomic_output(self._path) as temporary, self._errors():
             path = str(temporary.absolute())
             with av.open(path, "w", container_options=options) as self._container:
@@ -248,16 +264,19 @@ class VideoWriter:
             raise InputError(f"cannot write video '{self._path}': {error.strerror}") from error
 
     def _add_video_stream(self) -> VideoStream:
-        stream = self._container.add_stream("libx264", rate=self._rate)
+        stream = cast(VideoStream, self._container.add_stream(self._codecs.video, self._rate))
         stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
-        stream.options = {"crf": str(self._quality)}
+        stream.options = self._codecs.options | {"crf": str(self._quality)}
         codec = stream.codec_context
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         return stream
 
     def _add_audio_stream(self) -> AudioStream:
-        stream = self._container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+        stream = cast(
+            AudioStream,
+            self._container.add_stream(self._codecs.audio, rate=AUDIO_RATE, layout="mono"),
+        )
         stream.bit_rate = AUDIO_BIT_RATE
         return stream
 

@@ -1,0 +1,295 @@
+"""USD: a skinned head with blend shapes, joints, preview materials, its animation and its speech.
+
+The axes and units are ours (metres, +Y up, the face looks along +Z), so nothing is converted. UsdSkel
+applies blend shapes first and then linear blend skinning, which is what `Face.forward` computes. Pose
+correctives and joints that follow expression, which only FLAME has, have no place in it and are left out.
+
+One time code is one frame: the stage's time codes per second are the clip's frame rate.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from adamesh.errors import MissingDependencyError
+from adamesh.export.fitting import check_fit, moving_joints
+from adamesh.export.rest import (
+    MAX_INFLUENCES,
+    OTHER_ROUGHNESS,
+    ROUGHNESS,
+    as_array,
+    is_uniform,
+    linear_colors,
+    strongest_joints,
+    vertex_normals,
+    with_identity,
+)
+from adamesh.files import atomic_output
+from adamesh.media.audio import write_wav
+from adamesh.motion import MotionClip
+from adamesh.motion.rotation import continuous_quats
+from adamesh.motion.spaces import coefficient_space
+
+try:
+    from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, Vt
+except ImportError as error:
+    raise MissingDependencyError("usd-core", "USD output", "usd") from error
+
+if TYPE_CHECKING:
+    from adamesh.faces import Face
+
+HEAD = Sdf.Path("/Head")
+LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
+LEAST_TURN = 1e-3  # the same for its unit normal
+
+
+def write_usd(
+    clip: MotionClip,
+    path: Path,
+    *,
+    face: "Face",
+    betas: ArrayLike | None = None,
+    sound: str | None = None,
+) -> None:
+    """Writes `.usda` (text) or `.usdc` (binary) at the frame rate of the clip.
+
+    Args:
+        clip: the performance; its coefficient space must be that of the face.
+        path: the file; appears whole or not at all.
+        face: the head to write; its joints must do for the clip.
+        betas: [K] identity baked into the mesh and the joints; default: the average face.
+        sound: name of the sound file beside `path`; it is not written here.
+    Raises:
+        InputError: clip and face do not fit, the identity has too many components, or the folder
+            cannot be written.
+    """
+    stage = _stage(clip, face, betas, sound)
+    with atomic_output(path) as temporary:
+        stage.GetRootLayer().Export(str(temporary))
+
+
+def write_usdz(
+    clip: MotionClip,
+    path: Path,
+    *,
+    face: "Face",
+    betas: ArrayLike | None = None,
+    audio: tuple[NDArray[np.float32], int] | None = None,
+) -> None:
+    """Writes a `.usdz`: the binary stage and the sound in one package.
+
+    Args:
+        audio: mono samples [N] and their rate.
+        The others are those of `write_usd`.
+    Raises:
+        InputError: as `write_usd`.
+    """
+    sound = None if audio is None else f"{path.stem}.wav"
+    stage = _stage(clip, face, betas, sound)
+    with tempfile.TemporaryDirectory() as folder, atomic_output(path) as temporary:
+        # The first file of a package is the one that readers open.
+        parts = [Path(folder) / f"{path.stem}.usdc"]
+        stage.GetRootLayer().Export(str(parts[0]))
+        if audio is not None and sound is not None:
+            parts.append(Path(folder) / sound)
+            write_wav(parts[1], *audio)
+        package = Sdf.ZipFileWriter.CreateNew(str(temporary))
+        for part in parts:
+            package.AddFile(str(part), part.name)
+        package.Save()
+
+
+def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str | None) -> Any:
+    """The whole scene in memory."""
+    check_fit(clip, face)
+    vertices, joints = with_identity(face, betas)
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    stage.SetTimeCodesPerSecond(clip.fps)
+    stage.SetFramesPerSecond(clip.fps)
+    stage.SetStartTimeCode(0)
+    stage.SetEndTimeCode(clip.frames - 1)
+
+    root = UsdSkel.Root.Define(stage, HEAD)
+    stage.SetDefaultPrim(root.GetPrim())
+    Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
+    skeleton = _skeleton(stage, face, joints)
+    animation = _animation(stage, clip, face, joints)
+    binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
+    binding.CreateAnimationSourceRel().SetTargets([animation.GetPath()])
+    mesh = _mesh(stage, face, vertices)
+    _bind(mesh, face, skeleton)
+    _blend_shapes(stage, mesh, face, vertices)
+    _materials(stage, mesh, face)
+    if sound is not None:
+        _speech(stage, sound)
+    return stage
+
+
+def _skeleton(stage: Any, face: "Face", joints: NDArray[np.float64]) -> Any:
+    skeleton = UsdSkel.Skeleton.Define(stage, HEAD.AppendChild("Skeleton"))
+    skeleton.CreateJointsAttr(_joint_paths(face))
+    skeleton.CreateJointNamesAttr(list(face.joint_names))
+    skeleton.CreateBindTransformsAttr(_shifts(joints))
+    skeleton.CreateRestTransformsAttr(_shifts(_offsets(face, joints)))
+    return skeleton
+
+
+def _animation(stage: Any, clip: MotionClip, face: "Face", joints: NDArray[np.float64]) -> Any:
+    animation = UsdSkel.Animation.Define(stage, HEAD.AppendChild("Performance"))
+    animation.CreateBlendShapesAttr(_shape_names(face))
+    animation.CreateJointsAttr(_joint_paths(face))
+    weights = animation.CreateBlendShapeWeightsAttr()
+    for frame, row in enumerate(clip.expression):
+        weights.Set(Vt.FloatArray.FromNumpy(row), frame)
+
+    J = len(joints)
+    rotations = np.tile(
+        np.array([0, 0, 0, 1], np.float32), (clip.frames, J, 1)
+    )  # x, y, z, w in memory
+    for joint, pose in moving_joints(clip).items():
+        rotations[:, face.joint_names.index(joint)] = np.roll(continuous_quats(pose), -1, axis=1)
+    attribute = animation.CreateRotationsAttr()
+    for frame, turned in enumerate(rotations):
+        attribute.Set(Vt.QuatfArray.FromNumpy(turned), frame)
+
+    # Readers want all three of translations, rotations and scales, or they take none of them.
+    animation.CreateScalesAttr(Vt.Vec3hArray(J, Gf.Vec3h(1, 1, 1)))
+    offsets = _offsets(face, joints)
+    attribute = animation.CreateTranslationsAttr()
+    if clip.transl is None:
+        attribute.Set(_vectors(offsets))
+    else:
+        for frame, shift in enumerate(clip.transl):
+            moved = offsets.copy()
+            moved[0] += shift
+            attribute.Set(_vectors(moved), frame)
+    return animation
+
+
+def _mesh(stage: Any, face: "Face", vertices: NDArray[np.float64]) -> Any:
+    triangles = as_array(face.triangles, np.int64)
+    mesh = UsdGeom.Mesh.Define(stage, HEAD.AppendChild("Mesh"))
+    mesh.CreatePointsAttr(_vectors(vertices))
+    mesh.CreateExtentAttr(_vectors(np.stack([vertices.min(axis=0), vertices.max(axis=0)])))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray(len(triangles), 3))
+    mesh.CreateFaceVertexIndicesAttr(_ints(triangles))
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    mesh.CreateDoubleSidedAttr(True)  # lashes are single sheets, and the head is open below
+    mesh.CreateNormalsAttr(_vectors(vertex_normals(vertices, triangles)))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    primvars = UsdGeom.PrimvarsAPI(mesh)
+    uv = primvars.CreatePrimvar(
+        "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.faceVarying
+    )
+    uv.Set(Vt.Vec2fArray.FromNumpy(as_array(face.uv, np.float32)))
+    uv.SetIndices(_ints(as_array(face.uv_triangles, np.int64)))
+    color = mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex)
+    color.Set(_vectors(linear_colors(as_array(face.colors))))
+    return mesh
+
+
+def _bind(mesh: Any, face: "Face", skeleton: Any) -> None:
+    joints, weights = strongest_joints(as_array(face.skin_weights))
+    binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
+    binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
+    binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1))
+    binding.CreateJointIndicesPrimvar(False, MAX_INFLUENCES).Set(_ints(joints))
+    binding.CreateJointWeightsPrimvar(False, MAX_INFLUENCES).Set(
+        Vt.FloatArray.FromNumpy(weights.reshape(-1).astype(np.float32))
+    )
+
+
+def _blend_shapes(stage: Any, mesh: Any, face: "Face", vertices: NDArray[np.float64]) -> None:
+    triangles = as_array(face.triangles, np.int64)
+    normals = vertex_normals(vertices, triangles)
+    names, targets = _shape_names(face), []
+    for name, offsets in zip(names, np.moveaxis(as_array(face.expressiondirs), -1, 0), strict=True):
+        turns = vertex_normals(vertices + offsets, triangles) - normals
+        changed = np.flatnonzero(
+            (np.abs(offsets).max(axis=1) > LEAST_MOVE) | (np.abs(turns).max(axis=1) > LEAST_TURN)
+        )
+        place = mesh.GetPath().AppendChild(Tf.MakeValidIdentifier(name))
+        shape = UsdSkel.BlendShape.Define(stage, place)
+        shape.CreateOffsetsAttr(_vectors(offsets[changed]))
+        shape.CreateNormalOffsetsAttr(_vectors(turns[changed]))
+        shape.CreatePointIndicesAttr(_ints(changed))
+        targets.append(place)
+    binding = UsdSkel.BindingAPI(mesh)
+    binding.CreateBlendShapesAttr(names)
+    binding.CreateBlendShapeTargetsRel().SetTargets(targets)
+
+
+def _materials(stage: Any, mesh: Any, face: "Face") -> None:
+    """A preview surface for the triangles of each material, in their one colour or the mesh's own."""
+    triangles = as_array(face.triangles, np.int64)
+    colors = linear_colors(as_array(face.colors))
+    for index, name in enumerate(face.material_names):
+        mine = np.flatnonzero(as_array(face.triangle_material, np.int64) == index)
+        if len(mine) == 0:
+            continue
+        place = HEAD.AppendChild("Materials").AppendChild(Tf.MakeValidIdentifier(name))
+        material = UsdShade.Material.Define(stage, place)
+        surface = UsdShade.Shader.Define(stage, place.AppendChild("Surface"))
+        surface.CreateIdAttr("UsdPreviewSurface")
+        surface.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
+        roughness = surface.CreateInput("roughness", Sdf.ValueTypeNames.Float)
+        roughness.Set(ROUGHNESS.get(name, OTHER_ROUGHNESS))
+        diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
+        painted = colors[triangles[mine].reshape(-1)]
+        if is_uniform(painted):
+            diffuse.Set(Gf.Vec3f(*painted.mean(axis=0).tolist()))
+        else:
+            reader = UsdShade.Shader.Define(stage, place.AppendChild("Color"))
+            reader.CreateIdAttr("UsdPrimvarReader_float3")
+            reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
+            result = reader.CreateOutput("result", Sdf.ValueTypeNames.Float3)
+            diffuse.ConnectToSource(result)
+        output = surface.CreateOutput("surface", Sdf.ValueTypeNames.Token)
+        material.CreateSurfaceOutput().ConnectToSource(output)
+        subset = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).CreateMaterialBindSubset(
+            f"{Tf.MakeValidIdentifier(name)}Triangles", _ints(mine)
+        )
+        UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
+
+
+def _speech(stage: Any, sound: str) -> None:
+    # It starts with the first frame, time code 0, which is the default.
+    speech = UsdMedia.SpatialAudio.Define(stage, HEAD.AppendChild("Speech"))
+    speech.CreateFilePathAttr(Sdf.AssetPath(f"./{sound}"))
+    speech.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
+    speech.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStart)
+
+
+def _shape_names(face: "Face") -> list[str]:
+    return list(face.expression_names or coefficient_space(face.space).channels)
+
+
+def _joint_paths(face: "Face") -> list[str]:
+    """`root/neck/head` and so on, as UsdSkel tells a joint's parent."""
+    paths: list[str] = []
+    for name, parent in zip(face.joint_names, face.joint_parents, strict=True):
+        paths.append(name if parent < 0 else f"{paths[parent]}/{name}")
+    return paths
+
+
+def _offsets(face: "Face", joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[J, 3] places of the joints from their parents."""
+    parents = np.array(face.joint_parents)
+    return joints - np.where(parents[:, None] < 0, 0.0, joints[parents])
+
+
+def _shifts(places: NDArray[np.float64]) -> Any:
+    return Vt.Matrix4dArray([Gf.Matrix4d().SetTranslate(Gf.Vec3d(*p)) for p in places.tolist()])
+
+
+def _vectors(values: NDArray[np.float64]) -> Any:
+    return Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(values, np.float32))
+
+
+def _ints(values: NDArray[np.int64]) -> Any:
+    return Vt.IntArray.FromNumpy(values.reshape(-1).astype(np.int32))
