@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adamesh.errors import AdaMeshError, InputError
-from adamesh.export import check_export
+from adamesh.export import check_export, exported_files
 from adamesh.files import check_input
 
 if TYPE_CHECKING:
@@ -213,13 +213,14 @@ def _written(row: Row) -> list[Path]:
     """The files that a row writes, its output first; none where it cannot write, which `_fault` reports."""
     with suppress(InputError):
         if row.output is not None:
-            return [p.resolve() for p in check_export(row.output, force=True, sound=True)]
+            return [p.resolve() for p in exported_files(row.output, sound=True)]
     return []
 
 
 def _is_written(row: Row) -> bool:
-    files = _written(row)
-    return bool(files) and files[0].is_file()
+    with suppress(OSError):  # a name that is too long, which `_fault` reports
+        return any(file.exists() for file in _written(row)[:1])
+    return False
 
 
 def _fault(row: Row, force: bool) -> str | None:

@@ -18,7 +18,7 @@ from adamesh.rates import exact_fps
 if TYPE_CHECKING:
     from adamesh.faces import Face
 
-__all__ = ["FORMATS", "Sound", "check_export", "export"]
+__all__ = ["FORMATS", "Sound", "check_export", "export", "exported_files"]
 
 Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
 Progress = Callable[[int, int], None]  # called with frames done and frames in all
@@ -109,16 +109,26 @@ def check_export(
     Raises:
         InputError: unknown suffix, a file exists already, or there is no such folder.
     """
+    output, *sounds = exported_files(path, sound=sound)
+    kind = FORMATS[Path(path).suffix.lower()]
+    check = check_new_folder(output) if kind.folder else check_output(output, force=force)
+    return [check, *(check_output(file, force=force) for file in sounds)]
+
+
+def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
+    """What `export` writes: the file or, of a sequence, the folder, and the sound beside it.
+
+    Raises:
+        InputError: unknown suffix.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
     kind = FORMATS[suffix]
-    folder = path.with_suffix("")
-    outputs = [check_new_folder(folder) if kind.folder else check_output(path, force=force)]
-    if sound and kind.sound_suffix is not None:
-        outputs.append(check_output(path.with_suffix(kind.sound_suffix), force=force))
-    return outputs
+    output = path.with_suffix("") if kind.folder else path
+    beside = sound and kind.sound_suffix is not None
+    return [output, path.with_suffix(str(kind.sound_suffix))] if beside else [output]
 
 
 def _write_npz(job: _Job) -> None:
