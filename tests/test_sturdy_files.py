@@ -1,5 +1,6 @@
 """Files appear whole or not at all: killed writers, full disks, read-only folders, too long names."""
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -65,28 +66,33 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def tiny_disk() -> Iterator[None]:
-    """No file grows beyond 100 bytes, which the system reports as it does a full disk."""
+    """No file grows beyond 100 bytes, which the system reports as it does a full disk.
+
+    Around the write alone: what the tests print may go to a file as well.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("tiny_disk")
 @pytest.mark.parametrize("name", WRITERS)
 def test_full_disk(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=rf"cannot write .*{name.split('.')[0]}") as error:
-        WRITERS[name](tmp_path / name)
+    write, expected = WRITERS[name], rf"cannot write .*{name.split('.')[0]}"
+    with pytest.raises(InputError, match=expected) as error, tiny_disk():
+        write(tmp_path / name)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("tiny_disk")
 def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "x.glb").write_bytes(b"before")
-    with pytest.raises(InputError, match="make room or choose another folder"):
+    message = "make room or choose another folder"
+    with pytest.raises(InputError, match=message), tiny_disk():
         export(clip(), tmp_path / "x.glb", force=True)
     assert (tmp_path / "x.glb").read_bytes() == b"before"
 
