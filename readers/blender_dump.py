@@ -12,7 +12,14 @@ import bpy
 import numpy as np
 
 
-def points(objects: list) -> np.ndarray:
+def in_our_axes(thing: object, local: np.ndarray) -> np.ndarray:
+    """[3 N] of one object -> [N, 3] in the world, +Y up; Blender's up is +Z."""
+    world = np.array(thing.matrix_world)
+    x, y, z = (local.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]).T
+    return np.stack([x, z, -y], 1)
+
+
+def posed(objects: list) -> np.ndarray:
     graph = bpy.context.evaluated_depsgraph_get()
     found = []
     for thing in objects:
@@ -20,23 +27,19 @@ def points(objects: list) -> np.ndarray:
         mesh = shown.to_mesh()
         local = np.empty(3 * len(mesh.vertices), np.float32)
         mesh.vertices.foreach_get("co", local)
-        world = np.array(shown.matrix_world)
-        found.append(local.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])
+        found.append(in_our_axes(shown, local))
         shown.to_mesh_clear()
-    x, y, z = np.concatenate(found).T
-    return np.stack([x, z, -y], 1)  # Blender's up is +Z
+    return np.concatenate(found)
 
 
 def at_rest(objects: list) -> np.ndarray:
     found = []
     for thing in objects:
-        keys = thing.data.shape_keys
-        base = keys.key_blocks[0].data if keys else thing.data.vertices
+        base = thing.data.shape_keys.key_blocks[0].data
         local = np.empty(3 * len(base), np.float32)
         base.foreach_get("co", local)
-        found.append(local.reshape(-1, 3))
-    x, y, z = np.concatenate(found).T
-    return np.stack([x, z, -y], 1)
+        found.append(in_our_axes(thing, local))
+    return np.concatenate(found)
 
 
 def main() -> None:
@@ -52,13 +55,13 @@ def main() -> None:
     names = [key.name for mesh in meshes for key in mesh.data.shape_keys.key_blocks[1:]]
     ranges = [action.frame_range for action in bpy.data.actions]
     first = min(start for start, _ in ranges)
-    posed = []
+    shown = []
     for frame in frames:
         scene.frame_set(round(first + int(frame)))
-        posed.append(points(meshes))
+        shown.append(posed(meshes))
     length = max(stop for _, stop in ranges) - first
     np.savez(
-        output, rest=at_rest(meshes), posed=posed, shape_keys=names, seconds=length / float(fps)
+        output, rest=at_rest(meshes), posed=shown, shape_keys=names, seconds=length / float(fps)
     )
 
 

@@ -45,6 +45,13 @@ def glb(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def usdc(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("usd") / "performance.usdc"
+    export(clip, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def vertices(clip: MotionClip) -> np.ndarray:
     """[1 + T, V, 3] metres: at rest, then every frame, by our own forward."""
     face = load_embedded_face()

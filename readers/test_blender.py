@@ -1,7 +1,6 @@
 """Blender sees the vertices that we computed, at the right times, with the right names."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +12,15 @@ from adamesh.motion.spaces import ARKIT52
 SHOWN = np.linspace(0, FRAMES - 1, 10).round().astype(int)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["glb", "usdc"])
 def seen(
-    glb: Path, blender: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    blender: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, np.ndarray]:
     output = tmp_path_factory.mktemp("blender") / "seen.npz"
-    blender("blender_dump.py", glb, str(FPS), output, *map(str, SHOWN))
+    path = request.getfixturevalue(request.param)
+    blender("blender_dump.py", path, str(FPS), output, *map(str, SHOWN))
     return dict(np.load(output))
 
 
