@@ -40,7 +40,7 @@ INNER_UPPER, INNER_LOWER = lm.INNER_LIPS_UPPER[1:-1], lm.INNER_LIPS_LOWER[1:-1]
 _CORNERS = (set(lm.INNER_LIPS_UPPER) | set(lm.INNER_LIPS_LOWER)) - {*INNER_UPPER, *INNER_LOWER}
 _UPPER_LIP, _LOWER_LIP = lm.OUTER_LIPS[12:-1] + INNER_UPPER, lm.OUTER_LIPS[2:9] + INNER_LOWER
 # The outline slides over the face with the view; irises belong to the eyeballs.
-_ON_SKIN = tuple(
+ON_SKIN = tuple(
     sorted(
         set(range(lm.LANDMARK_COUNT)) - {*lm.FACE_OVAL, *lm.LEFT_IRIS, *lm.RIGHT_IRIS} - _CORNERS
     )
@@ -86,7 +86,7 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class _Surface:
+class FaceSurface:
     """The skin of a face: the connected part of its mesh that carries the landmarks."""
 
     points: Float  # [V, 3]
@@ -103,8 +103,11 @@ def register(source: Face, target: Face) -> Registration:
     Raises:
         InputError: a face lacks landmarks.
     """
-    a, b = _surface(source), _surface(target)
-    common = [i for i in _ON_SKIN if a.valid[i] and b.valid[i]]
+    a, b = face_surface(source), face_surface(target)
+    for face, surface in ((source, a), (target, b)):
+        if not surface.valid[[*INNER_UPPER, *INNER_LOWER]].all():
+            raise _too_few(face)
+    common = [i for i in ON_SKIN if a.valid[i] and b.valid[i]]
     # In one frame of unit length, so that smoothing means the same for all faces.
     from_centre, to_centre = a.landmarks[common].mean(0), b.landmarks[common].mean(0)
     from_points = (a.landmarks[common] - from_centre) / a.unit
@@ -119,7 +122,7 @@ def register(source: Face, target: Face) -> Registration:
     used = np.zeros(len(b.points), bool)
     used[b.triangles] = True
     chosen = np.flatnonzero(used & (near < REACH * b.unit))
-    triangle, barycentric = _partners(b, chosen, warped, triangles, a.lip)
+    triangle, barycentric = partners(b, chosen, warped, triangles, a.lip)
     found = triangle >= 0
     chosen, barycentric = chosen[found], barycentric[found]
 
@@ -133,13 +136,13 @@ def register(source: Face, target: Face) -> Registration:
     )
 
 
-def _partners(
-    surface: _Surface, chosen: Int, warped: Float, triangles: Int, lip: Int
+def partners(
+    surface: FaceSurface, chosen: Int, warped: Float, triangles: Int, lip: Int
 ) -> tuple[Int, Float]:
     """Triangle [P] of the warped source, -1 for none, and barycentric [P, 3], of some target vertices."""
     corners = warped[triangles]
-    normals = _triangle_normals(warped, triangles)
-    own_normals = _vertex_normals(surface.points, surface.triangles)[chosen]
+    normals = triangle_normals(warped, triangles)
+    own_normals = vertex_normals(surface.points, surface.triangles)[chosen]
     sides = lip[triangles]
     _, candidates = cKDTree(corners.mean(1)).query(surface.points[chosen], k=CANDIDATES)
     triangle = np.full(len(chosen), -1)
@@ -160,17 +163,27 @@ def _partners(
     return triangle, barycentric
 
 
-def _surface(face: Face) -> _Surface:
+def _too_few(face: Face) -> InputError:
+    found = int((face.landmark_triangles >= 0).sum())
+    return InputError(
+        f"face '{face.name}' has {found} of {lm.LANDMARK_COUNT} landmarks, too few to map motion to or from "
+        "it: embed its landmarks first"
+    )
+
+
+def face_surface(face: Face) -> FaceSurface:
+    """The skin of a face.
+
+    Raises:
+        InputError: it lacks landmarks, beside those inside the lips.
+    """
     points = face.template.numpy(force=True).astype(np.float64)
     triangles = face.triangles.numpy(force=True)
     of_landmark = face.landmark_triangles.numpy(force=True)
     valid = of_landmark >= 0
-    needed = [*INNER_UPPER, *INNER_LOWER, *lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]
-    if valid[list(_ON_SKIN)].mean() < SMALLEST_SHARE or not valid[needed].all():
-        raise InputError(
-            f"face '{face.name}' has {valid.sum()} of {lm.LANDMARK_COUNT} landmarks, too few to map "
-            "motion to or from it: embed its landmarks first"
-        )
+    needed = [*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]
+    if valid[list(ON_SKIN)].mean() < SMALLEST_SHARE or not valid[needed].all():
+        raise _too_few(face)
     lengths = np.linalg.norm(points[triangles] - points[np.roll(triangles, -1, 1)], axis=-1)
     ends = triangles.ravel(), np.roll(triangles, -1, 1).ravel()
     # Edges shared by two triangles come twice; a graph that sums them would double their length.
@@ -178,7 +191,7 @@ def _surface(face: Face) -> _Surface:
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     edges = coo_array((lengths.ravel()[first], pairs.T), shape=(len(points), len(points))).tocsr()
     _, part = connected_components(edges, directed=False)
-    skin = np.unique(part[triangles[of_landmark[list(_ON_SKIN)][valid[list(_ON_SKIN)]], 0]])
+    skin = np.unique(part[triangles[of_landmark[list(ON_SKIN)][valid[list(ON_SKIN)]], 0]])
     landmarks = face.landmark_basis().template.numpy(force=True).astype(np.float64)
     unit = float(lm.interocular_distance(landmarks))
 
@@ -190,7 +203,7 @@ def _surface(face: Face) -> _Surface:
     reach = LIP_REACH * unit
     upper, lower = (distance_to(lip).clip(max=2 * reach) for lip in (_UPPER_LIP, _LOWER_LIP))
     matters = (np.minimum(upper, lower) < reach) & (np.abs(upper - lower) > LIP_MARGIN * unit)
-    return _Surface(
+    return FaceSurface(
         points=points,
         triangles=triangles[np.isin(part[triangles[:, 0]], skin)],
         landmarks=landmarks,
@@ -200,15 +213,15 @@ def _surface(face: Face) -> _Surface:
     )
 
 
-def _triangle_normals(points: Float, triangles: Int) -> Float:
+def triangle_normals(points: Float, triangles: Int) -> Float:
     """[F, 3] unit normals."""
     a, b, c = (points[triangles[:, i]] for i in range(3))
     normals = np.cross(b - a, c - a)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
-def _vertex_normals(points: Float, triangles: Int) -> Float:
+def vertex_normals(points: Float, triangles: Int) -> Float:
     """[V, 3] unit normals, every triangle alike."""
     total = np.zeros_like(points)
-    np.add.at(total, triangles, _triangle_normals(points, triangles)[:, None])
+    np.add.at(total, triangles, triangle_normals(points, triangles)[:, None])
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

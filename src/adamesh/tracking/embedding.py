@@ -102,8 +102,8 @@ def embed_landmarks(
         points = np.full((LANDMARK_COUNT, 3), np.nan)
         # The detector completes an iris that the lids cover, so nothing is in the way of those.
         for chosen, allowed, caster in (
-            (~irises, skin, _Caster(view, triangles)),
-            (irises, eyeballs, _Caster(view, np.where(eyeballs[:, None], triangles, 0))),
+            (~irises, skin, Caster(view, triangles)),
+            (irises, eyeballs, Caster(view, np.where(eyeballs[:, None], triangles, 0))),
         ):
             ids = np.flatnonzero(chosen)
             hit, weights, facing = caster.cast(landmarks[ids, :2].astype(float), allowed)
@@ -167,8 +167,12 @@ def reprojection_residual(
     return np.stack(rows)
 
 
-class _Caster:
-    """Lines of sight through pixels of a view."""
+class Caster:
+    """Lines of sight through pixels of a view.
+
+    Attributes:
+        facing: [F] cosine between each triangle's normal and the line of sight to it.
+    """
 
     def __init__(self, view: View, triangles: Int) -> None:
         self.pixels = view.project(view.vertices)  # [V, 3]
@@ -186,7 +190,7 @@ class _Caster:
         Returns:
             triangle [n], -1 where there is none, barycentric [n, 3], and cosine [n] to the camera.
         """
-        hit, weights, _ = self._first(pixels)
+        hit, weights, _ = self.first(pixels)
         missed = np.flatnonzero((hit < 0) | ~allowed[hit])
         hit[missed] = -1
         candidates = np.flatnonzero(allowed & (self.facing > 0))
@@ -197,7 +201,7 @@ class _Caster:
             points = (corners * screen[..., None]).sum(axis=1)
             distance = np.linalg.norm(points[:, :2] - pixels[i], axis=1)
             nearest = np.argsort(distance)[:24]
-            in_front = self._first(points[nearest, :2])[2]
+            in_front = self.first(points[nearest, :2])[2]
             depth = 1 / (screen[nearest] / corners[nearest, :, 2]).sum(axis=1)
             visible = nearest[depth < in_front + VISIBLE]
             if len(visible):
@@ -207,7 +211,7 @@ class _Caster:
         facing = np.where(hit >= 0, self.facing[hit], 0)
         return hit, weights, facing
 
-    def _first(self, pixels: Float) -> tuple[Int, Float, Float]:
+    def first(self, pixels: Float) -> tuple[Int, Float, Float]:
         """What is first met through each pixel: triangle or -1, barycentric, depth (inf for
         none)."""
         low, high = self.corners[..., :2].min(axis=1), self.corners[..., :2].max(axis=1)

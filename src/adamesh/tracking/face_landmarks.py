@@ -66,7 +66,8 @@ def with_landmarks(
     """The face with its 478 landmarks, and how well they fit.
 
     Args:
-        face: any face with the materials of SKIN and EYEBALLS. Landmarks that it has serve to open
+        face: any face with the materials of SKIN; of irises there are no landmarks where it has none of
+            EYEBALLS. Landmarks that it has serve to open
             its mouth where nothing else does.
         seed: of the pictures' people, cameras and backgrounds.
         views: pictures to look at; less than about 20 make landmarks less exact.
@@ -76,8 +77,8 @@ def with_landmarks(
         MissingDependencyError: the extra for rendering is not installed.
     """
     landmarker = FaceLandmarker()
-    judged = round(JUDGED * views)
-    done, total = 0, views + judged
+    done, total = 0, pictures(views)
+    judged = total - views
 
     def find(image: NDArray[np.uint8]) -> NDArray | None:
         nonlocal done
@@ -96,7 +97,7 @@ def with_landmarks(
         rest=face(**opening(PARTED)).vertices[0].double().numpy(),
         triangles=triangles,
         skin=_made_of(face, SKIN),
-        eyeballs=_made_of(face, EYEBALLS),
+        eyeballs=_made_of(face, EYEBALLS, needed=False),
     )
     residual = 100 * reprojection_residual(
         embedding, _views(face, opening, rng, judged), find, triangles
@@ -110,6 +111,11 @@ def with_landmarks(
         mean_percent=float(np.nanmean(residual)),
         p95_percent=float(np.nanpercentile(residual, 95)),
     )
+
+
+def pictures(views: int) -> int:
+    """How many pictures `with_landmarks` makes: those it looks at, and some to judge by."""
+    return views + round(JUDGED * views)
 
 
 def mouth_opening(face: Face) -> Callable[[float], Parameters]:
@@ -191,15 +197,15 @@ def _smile(face: Face) -> Parameters:
     return {"expression": row}
 
 
-def _made_of(face: Face, materials: tuple[str, ...]) -> NDArray[np.bool_]:
+def _made_of(face: Face, materials: tuple[str, ...], *, needed: bool = True) -> NDArray[np.bool_]:
     """[F] which triangles are made of one of these.
 
     Raises:
-        InputError: none is.
+        InputError: none is, and some are needed.
     """
     numbers = [face.material_names.index(name) for name in materials if name in face.material_names]
     mask = np.isin(face.triangle_material.numpy(), numbers)
-    if not mask.any():
+    if needed and not mask.any():
         raise InputError(
             f"face '{face.name}' has nothing made of {' or '.join(materials)}, only "
             f"{', '.join(face.material_names)}: its landmarks cannot be found"
