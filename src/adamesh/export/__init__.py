@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, need
 from adamesh.files import atomic_output, check_new_folder, check_output
 from adamesh.motion import MotionClip
 from adamesh.rates import exact_fps
@@ -36,9 +36,18 @@ class _Job:
     progress: Progress | None
 
 
+def _need_usd() -> None:
+    need("pxr", package="usd-core", purpose="USD output", extra="usd")
+
+
+def _need_renderer() -> None:
+    need("pyvista", package="pyvista", purpose="rendering", extra="render")
+
+
 @dataclass(frozen=True)
 class _Format:
     write: Callable[[_Job], None]
+    need: Callable[[], None] = lambda: None  # what must be installed
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
     fps: float | None = None  # what its readers expect; None: the clip's own
     folder: bool = False  # the output is a folder of the name without suffix
@@ -108,9 +117,11 @@ def check_export(
         The files that `export` will write, `path` or the folder first.
     Raises:
         InputError: unknown suffix, a file exists already, or there is no such folder.
+        MissingDependencyError: the format needs an extra that is not installed.
     """
     output, *sounds = exported_files(path, sound=sound)
     kind = FORMATS[Path(path).suffix.lower()]
+    kind.need()
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
     return [check, *(check_output(file, force=force) for file in sounds)]
 
@@ -212,11 +223,11 @@ def _face(job: _Job) -> "Face":
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
     ".glb": _Format(_write_glb, sound_suffix=".wav"),
-    ".usda": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdc": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdz": _Format(_write_usdz),
-    ".mp4": _Format(_write_mp4),
-    ".webm": _Format(_write_mp4),
+    ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
+    ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
+    ".usdz": _Format(_write_usdz, _need_usd),
+    ".mp4": _Format(_write_mp4, _need_renderer),
+    ".webm": _Format(_write_mp4, _need_renderer),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
     ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),
