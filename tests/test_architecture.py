@@ -20,6 +20,7 @@ LAYERS = (
     {"data"},
     {"training", "pipeline"},
     {"export", "avatars"},
+    {"animate_file"},
     {"bench", "batch", "info"},
     {"cli"},
 )

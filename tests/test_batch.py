@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from adamesh import batch
-from adamesh.batch import BatchOptions, animate_batch, read_batch
+from adamesh.animate_file import AnimateOptions
+from adamesh.batch import animate_batch, read_batch
 from adamesh.cli import main
 from adamesh.errors import InputError
 from adamesh.media.audio import write_wav
@@ -176,13 +177,13 @@ class TestRows:
         rows = read_batch(write_list(folder, "speech.wav,,a.npz"))
         assert animate_batch(rows).skipped == 1
         assert (folder / "a.npz").read_bytes() == b"before"
-        assert animate_batch(rows, BatchOptions(force=True)).written == 1
+        assert animate_batch(rows, AnimateOptions(force=True)).written == 1
         assert MotionClip.load(folder / "a.npz").frames == 25
 
     def test_what_is_wrong_with_all_is_said_once(self, folder: Path) -> None:
         rows = read_batch(write_list(folder, "speech.wav,,a.npz"))
         with pytest.raises(InputError, match="there is no face 'nobody'"):
-            animate_batch(rows, BatchOptions(face="nobody"))
+            animate_batch(rows, AnimateOptions(face="nobody"))
 
 
 @pytest.mark.parametrize(

@@ -18,16 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from adamesh.animate_file import AnimateOptions, animate_file, base_model, learn_style, shown_face
 from adamesh.errors import AdaMeshError, InputError
 from adamesh.export import check_export, exported_files
 from adamesh.files import check_input
-
-if TYPE_CHECKING:
-    from adamesh.faces import Face
-    from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline.animate import Pose
 
 COLUMNS = ("speech", "style", "output")
 STYLE_SUFFIX = ".style"  # a style of another suffix is a video to learn it from
@@ -46,21 +42,6 @@ class Row:
     def problem(self, reason: str) -> str:
         """One line that names the row."""
         return f"row {self.number}{f' ({self.output.name})' if self.output else ''}: {reason}"
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What all rows share; see `pipeline.animate` and `export`."""
-
-    pose: "Pose" = "reference"
-    pose_scale: float = 1.0
-    intensity: float = 1.0
-    seed: int = 0
-    fps: float | None = None  # of the outputs; None: what their readers expect
-    neutral: bool = False  # the average head instead of the person's
-    face: str | None = None  # by name; None: the model's own
-    checkpoint: Path | None = None  # of the expression adapter; None: the shipped one
-    force: bool = False  # replace outputs that exist
 
 
 @dataclass(frozen=True)
@@ -95,7 +76,7 @@ def read_batch(path: str | os.PathLike[str]) -> list[Row]:
 
 def animate_batch(
     rows: Iterable[Row],
-    options: BatchOptions | None = None,
+    options: AnimateOptions | None = None,
     *,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -112,7 +93,7 @@ def animate_batch(
     Raises:
         InputError: no such checkpoint or face, or a process died.
     """
-    rows, options = list(rows), options or BatchOptions()
+    rows, options = list(rows), options or AnimateOptions()
     missing = [row for row in rows if options.force or not _is_written(row)]
     problems = {row.number: reason for row in missing if (reason := _fault(row, options.force))}
     waiting = [row for row in missing if row.number not in problems]
@@ -124,9 +105,9 @@ def animate_batch(
     report(len(waiting))
     # What is wrong with these is so of every row, and is said once.
     if options.checkpoint is not None:
-        _model(options.checkpoint)
+        base_model(options.checkpoint)
     if options.face is not None:
-        _face(options.face)
+        shown_face(options)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="adamesh-") as folder,
@@ -270,22 +251,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-@functools.cache
-def _model(checkpoint: Path | None) -> "ExpressionAdapter":
-    """One a process, as is the face."""
-    from adamesh.checkpoints.networks import load_network
-    from adamesh.models.expression import ExpressionAdapter
-
-    return load_network(ExpressionAdapter, checkpoint)
-
-
-@functools.cache
-def _face(name: str) -> "Face":
-    from adamesh.library.store import load_named_face
-
-    return load_named_face(name)
-
-
 def _reason(work: Callable[..., None]) -> Callable[..., str | None]:
     """`work` that returns why it failed: one row must not stop the others."""
 
@@ -303,43 +268,15 @@ def _reason(work: Callable[..., None]) -> Callable[..., str | None]:
 
 
 @_reason
-def _learn(video: Path, target: Path, options: BatchOptions) -> None:
-    from adamesh.pipeline.adapt import adapt
-
-    adapt(video, model=_model(options.checkpoint)).save(target)
+def _learn(video: Path, target: Path, options: AnimateOptions) -> None:
+    learn_style(video, options).save(target)
 
 
 @_reason
-def _animate(row: Row, options: BatchOptions) -> None:
-    from adamesh.export import export
-    from adamesh.media.audio import load_audio
-    from adamesh.pipeline.animate import animate
+def _animate(row: Row, options: AnimateOptions) -> None:
     from adamesh.pipeline.style import Style
-    from adamesh.rates import SAMPLE_RATE
-    from adamesh.retargeting import fit_to_face
 
     assert row.speech is not None
     assert row.output is not None
-    model = _model(options.checkpoint)
-    face = _face(options.face or model.config.face)
     style = None if row.style is None else Style.load(row.style)
-    samples = load_audio(row.speech)
-    clip = animate(
-        samples,
-        style,
-        model=model,
-        pose=options.pose,
-        pose_scale=options.pose_scale,
-        intensity=options.intensity,
-        seed=options.seed,
-    )
-    if options.neutral:
-        clip = replace(clip, betas=None)
-    export(
-        fit_to_face(clip, face),
-        row.output,
-        face=face,
-        audio=(samples, SAMPLE_RATE),
-        fps=options.fps,
-        force=options.force,
-    )
+    animate_file(row.speech, style, row.output, options)

@@ -28,7 +28,7 @@ from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
 if TYPE_CHECKING:
-    from adamesh.batch import BatchOptions
+    from adamesh.animate_file import AnimateOptions
     from adamesh.motion.clip import MotionClip
 
 app = typer.Typer(
@@ -119,81 +119,59 @@ def animate(
 
       adamesh animate --batch lines.csv
     """
+    from adamesh.animate_file import (
+        AnimateOptions,
+        animate_file,
+        base_model,
+        learn_style,
+        shown_face,
+    )
+
+    options = AnimateOptions(
+        pose=pose.value,
+        pose_scale=pose_scale,
+        intensity=intensity,
+        seed=seed,
+        fps=fps,
+        neutral=identity is Identity.neutral,
+        face=face,
+        checkpoint=checkpoint,
+        force=force,
+    )
     if batch is not None:
         if any(given is not None for given in (speech, output, reference, style)):
             raise InputError(
                 "--batch names speech, style and output in its list: leave out SPEECH, -o, "
                 "--reference and --style"
             )
-        from adamesh.batch import BatchOptions
-
-        options = BatchOptions(
-            pose=pose.value,
-            pose_scale=pose_scale,
-            intensity=intensity,
-            seed=seed,
-            fps=fps,
-            neutral=identity is Identity.neutral,
-            face=face,
-            checkpoint=checkpoint,
-            force=force,
-        )
         _animate_batch(batch, options, jobs)
         return
     if speech is None or output is None:
         raise InputError("give SPEECH and --output FILE, or --batch LIST.csv")
     if jobs is not None:
         raise InputError("--jobs is for --batch LIST.csv; leave it out")
+    if reference is not None and style is not None:
+        raise InputError("both --reference and --style are given; give one of them")
     from adamesh.export import check_export
+    from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
     check_export(output, force=force, sound=True)
-    if reference is not None and style is not None:
-        raise InputError("both --reference and --style are given; give one of them")
-    from adamesh.checkpoints.networks import load_network
-    from adamesh.export import export as write
-    from adamesh.library.store import load_named_face
-    from adamesh.media.audio import load_audio
-    from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline.adapt import adapt as learn
-    from adamesh.pipeline.animate import animate as run
-    from adamesh.pipeline.style import Style
-    from adamesh.rates import SAMPLE_RATE
-    from adamesh.retargeting import fit_to_face
-
-    model = load_network(ExpressionAdapter, checkpoint)
-    shown = load_named_face(face or model.config.face)
+    shown_face(options)  # an unknown name is said before a style is learned
     with progress_bars() as report:
-        samples = load_audio(speech)
         personal = None
         if style is not None:
             personal = Style.load(style)
         elif reference is not None:
-            personal = learn(reference, model=model, progress=report)
-        clip = run(
-            samples,
-            personal,
-            model=model,
-            pose=pose.value,
-            pose_scale=pose_scale,
-            intensity=intensity,
-            seed=seed,
+            personal = learn_style(reference, options, progress=report)
+        clip, written = animate_file(
+            speech, personal, output, options, progress=lambda d, t: report("writing", d, t)
         )
-        clip = fit_to_face(_with_shape(clip, identity), shown)
-        _say_what_stays_behind(model.config.space, shown.space)
-        written, *_ = write(
-            clip,
-            output,
-            face=shown,
-            audio=(samples, SAMPLE_RATE),
-            fps=fps,
-            force=force,
-            progress=lambda done, total: report("writing", done, total),
-        )
+    _say_what_stays_behind(base_model(checkpoint).config.space, clip.space)
     typer.echo(f"{written}: {clip.duration:.1f} s")
 
 
-def _animate_batch(file: Path, options: "BatchOptions", jobs: int | None) -> None:
+def _animate_batch(file: Path, options: "AnimateOptions", jobs: int | None) -> None:
     from adamesh.batch import animate_batch, read_batch
 
     rows = read_batch(file)
