@@ -17,6 +17,8 @@ from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, Vt
 
 from adamesh.export.fitting import check_fit, moving_joints
 from adamesh.export.rest import (
+    LEAST_MOVE,
+    LEAST_TURN,
     MAX_INFLUENCES,
     OTHER_ROUGHNESS,
     ROUGHNESS,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from adamesh.faces import Face
 
 HEAD = Sdf.Path("/Head")
-LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
-LEAST_TURN = 1e-3  # the same for its unit normal
 
 
 def write_usd(
