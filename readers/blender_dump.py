@@ -2,7 +2,7 @@
 
     python blender_dump.py FILE FPS OUT.npz FRAME...
 
-OUT.npz: `rest` [N, 3], `posed` [frames, N, 3] metres with +Y up, `shape_keys`, and `seconds`, the length of
+OUT.npz: `posed` [frames, N, 3] metres with +Y up, `shape_keys`, and `seconds`, the length of
 the animation.
 """
 
@@ -32,16 +32,6 @@ def posed(objects: list) -> np.ndarray:
     return np.concatenate(found)
 
 
-def at_rest(objects: list) -> np.ndarray:
-    found = []
-    for thing in objects:
-        base = thing.data.shape_keys.key_blocks[0].data
-        local = np.empty(3 * len(base), np.float32)
-        base.foreach_get("co", local)
-        found.append(in_our_axes(thing, local))
-    return np.concatenate(found)
-
-
 def main() -> None:
     path, fps, output, *frames = sys.argv[1:]
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -60,9 +50,7 @@ def main() -> None:
         scene.frame_set(round(first + int(frame)))
         shown.append(posed(meshes))
     length = max(stop for _, stop in ranges) - first
-    np.savez(
-        output, rest=at_rest(meshes), posed=shown, shape_keys=names, seconds=length / float(fps)
-    )
+    np.savez(output, posed=shown, shape_keys=names, seconds=length / float(fps))
 
 
 main()

@@ -1,5 +1,6 @@
 """What the readers of other people are given: a performance that uses all that a clip can hold."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from adamesh.export import export
+from adamesh.export import Encoding, export
 from adamesh.faces import load_embedded_face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
@@ -38,17 +39,16 @@ def clip() -> MotionClip:
 
 
 @pytest.fixture(scope="session")
-def glb(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("glb") / "performance.glb"
-    export(clip, path)
-    return path
+def exported(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The performance by suffix and encoding, written once."""
 
+    @functools.cache
+    def write(suffix: str, encoding: Encoding = "plain") -> Path:
+        path = tmp_path_factory.mktemp(encoding) / f"performance{suffix}"
+        export(clip, path, encoding=encoding)
+        return path
 
-@pytest.fixture(scope="session")
-def usdc(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("usd") / "performance.usdc"
-    export(clip, path)
-    return path
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adamesh.export import export
+from adamesh.export import Encoding, export
 from adamesh.motion.clip import MotionClip
 
 
@@ -17,15 +17,22 @@ def issues(path: Path) -> dict[str, object]:
     return json.loads(done.stdout)["issues"]
 
 
-@pytest.mark.parametrize("fps", [None, 24, 29.97, 60])
-def test_a_performance(clip: MotionClip, tmp_path: Path, fps: float | None) -> None:
-    export(clip, tmp_path / "clip.glb", fps=fps)
+@pytest.mark.parametrize(
+    ("fps", "encoding"),
+    [(None, "plain"), (24, "plain"), (29.97, "sparse"), (60, "quantised")],
+)
+def test_a_performance(
+    clip: MotionClip, tmp_path: Path, fps: float | None, encoding: Encoding
+) -> None:
+    export(clip, tmp_path / "clip.glb", fps=fps, encoding=encoding)
     found = issues(tmp_path / "clip.glb")
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 
 
-def test_one_frame(tmp_path: Path) -> None:
-    export(MotionClip("arkit52", 25, np.zeros((1, 52))), tmp_path / "still.glb")
+@pytest.mark.parametrize("encoding", ["plain", "quantised"])
+def test_one_frame(tmp_path: Path, encoding: Encoding) -> None:
+    still = MotionClip("arkit52", 25, np.zeros((1, 52)))
+    export(still, tmp_path / "still.glb", encoding=encoding)
     found = issues(tmp_path / "still.glb")
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 

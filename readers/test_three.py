@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,15 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def site(glb: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["plain", "sparse", "quantised"])
+def site(
+    request: pytest.FixtureRequest,
+    exported: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(Path(__file__).parent / "three_view.html", folder / "index.html")
-    shutil.copy(glb, folder / "performance.glb")
+    shutil.copy(exported(".glb", request.param), folder / "performance.glb")
     (folder / "node_modules").symlink_to(Path(os.environ["ADAMESH_READERS"]) / "node_modules")
     handler = functools.partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -64,13 +68,13 @@ def page(site: str) -> dict[str, Any]:
 
 
 def test_vertices(page: dict[str, Any], vertices: np.ndarray) -> None:
-    """Within 0.01 mm of ours, at a frame's own time."""
+    """Within 0.02 mm of ours, at a frame's own time."""
     rest, posed = (np.array(page[name]).reshape(-1, 3) for name in ("rest", "posed"))
-    places = cKDTree(vertices[0]).query_ball_point(rest, r=2e-6)
+    places = cKDTree(vertices[0]).query_ball_point(rest, r=1e-5)
     ours = vertices[1 + FRAME]
     error = [np.linalg.norm(ours[i] - p, axis=1).min() for i, p in zip(places, posed, strict=True)]
     assert len(error) > 1000
-    assert max(error) < 1e-5
+    assert max(error) < 2e-5
 
 
 def test_names_and_length(page: dict[str, Any]) -> None:

@@ -29,25 +29,28 @@ class Made:
         bones: [V] the bone that a vertex is bound to.
         targets: [N, V, 3].
         places: [5, 3] of the bones.
-        turned: the face looks along -Z.
+        axes: left, up and front of the face, as columns.
     """
 
     vertices: list[np.ndarray]
     bones: list[np.ndarray]
     targets: list[np.ndarray]
     places: np.ndarray
-    turned: bool
-    content: dict[str, Any] = field(repr=False)
-    binary: bytes = field(repr=False)
+    axes: np.ndarray
+    content: dict[str, Any] = field(repr=False, default_factory=dict)
+    binary: bytes = field(repr=False, default=b"")
 
     def expected(self, mesh: int, weights: np.ndarray, turns: dict[str, np.ndarray]) -> np.ndarray:
         """[V, 3] where morph weights [N] and axis-angle turns of bones, in the face's axes, lead."""
         moved = self.vertices[mesh] + np.tensordot(weights, self.targets[mesh], 1)
-        axes = HALF_TURN if self.turned else np.eye(3)
         world: list[np.ndarray] = []
         shift: list[np.ndarray] = []
         for bone, (name, parent) in enumerate(zip(BONES, PARENTS, strict=True)):
-            turn = axes @ Rotation.from_rotvec(turns.get(name, np.zeros(3))).as_matrix() @ axes.T
+            turn = (
+                self.axes
+                @ Rotation.from_rotvec(turns.get(name, np.zeros(3))).as_matrix()
+                @ self.axes.T
+            )
             above, moves = (
                 (np.eye(3), np.zeros(3)) if parent is None else (world[parent], shift[parent])
             )
@@ -88,7 +91,8 @@ def make_avatar(
                           "count": len(array), "type": kind})  # fmt: skip
         return len(accessors) - 1
 
-    places = PLACES @ HALF_TURN if turned else PLACES
+    axes = HALF_TURN if turned else np.eye(3)
+    places = PLACES @ axes.T
     rotations = Rotation.random(len(BONES), random_state=9)
     armature = Rotation.from_euler("x", -90, degrees=True)
     nodes: list[dict[str, Any]] = [{"name": "Armature", "rotation": armature.as_quat().tolist()}]
@@ -114,7 +118,7 @@ def make_avatar(
     binds = np.stack([np.linalg.inv(frame).T.reshape(-1) for frame in world]).astype("<f4")
     skin = {"joints": list(range(1, len(BONES) + 1)), "inverseBindMatrices": store(binds, "MAT4")}
 
-    made = Made([], [], [], places, turned, {}, b"")
+    made = Made([], [], [], places, axes)
     meshes = []
     for index, names in enumerate(targets):
         V = max(len(names), 2 * len(BONES))

@@ -346,6 +346,19 @@ class TestExport:
         assert said.out == f"{out / 'new'}.{suffix}\n"
         assert (out / f"new.{suffix}").stat().st_size > 1000
 
+    def test_encoding_is_for_glb(self, adamesh, inputs: Path, out: Path) -> None:
+        for encoding in ("plain", "quantised"):
+            path = out / f"{encoding}.glb"
+            adamesh("export", inputs / "clip.npz", "-o", path, "--encoding", encoding)
+        assert (out / "plain.glb").stat().st_size > 4 * path.stat().st_size
+        for other in (("new.csv",), ("new.json", "--format", "a2f-json")):
+            path = out / other[0]
+            options = ("-o", path, *other[1:], "--encoding", "sparse")
+            said = adamesh("export", inputs / "clip.npz", *options)
+            assert said.code == 2
+            assert "for .glb" in said.err
+            assert not path.exists()
+
     def test_force_replaces(self, adamesh, inputs: Path, out: Path) -> None:
         path = out / "there.npz"
         assert (

@@ -54,6 +54,10 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "x.npz": lambda path: clip().save(path),
     "x.glb": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
     "x.csv": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
+    **{
+        f"x.{suffix}": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True)
+        for suffix in ("usda", "usdc", "usdz")
+    },
     "x.mp4": write_video,
     "x.style": lambda path: style_of("0" * 16).save(path, force=True),
     "x.safetensors": lambda path: save_face(load_embedded_face(), path),

@@ -6,10 +6,11 @@ python tools/measure_exports.py
 import tempfile
 import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from adamesh.export import FORMATS, export
+from adamesh.export import FORMATS, Encoding, export
 from adamesh.media.audio import load_audio
 from adamesh.pipeline.animate import animate
 from adamesh.pipeline.sample import SAMPLE_SPEECH
@@ -24,14 +25,20 @@ def main() -> None:
     sound = (speech, SAMPLE_RATE)
     with tempfile.TemporaryDirectory() as folder:
         for suffix in FORMATS:
-            own = Path(folder) / suffix[1:]  # two formats make folders of the same name
-            own.mkdir()
-            export(clip.slice(0, 1), own / f"warm{suffix}", audio=sound)  # libraries load once
-            start = time.perf_counter()
-            written = export(clip, own / f"minute{suffix}", audio=sound)
-            took = time.perf_counter() - start
-            size = sum(_size(path) for path in written)
-            print(f"{suffix:6} {size / 1e6:8.2f} MB {took:8.2f} s")
+            for encoding in get_args(Encoding) if suffix == ".glb" else ["plain"]:
+                own = (
+                    Path(folder) / f"{suffix[1:]} {encoding}"
+                )  # two formats make folders of one name
+                own.mkdir()
+                warm, minute = (own / f"{name}{suffix}" for name in ("warm", "minute"))
+                export(
+                    clip.slice(0, 1), warm, audio=sound, encoding=encoding
+                )  # libraries load once
+                start = time.perf_counter()
+                written = export(clip, minute, audio=sound, encoding=encoding)
+                took = time.perf_counter() - start
+                size = sum(_size(path) for path in written)
+                print(f"{suffix:6} {encoding:10} {size / 1e6:8.2f} MB {took:8.2f} s")
 
 
 def _size(path: Path) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from adamesh.export import Encoding
     from adamesh.faces import Face
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.motion.clip import MotionClip
@@ -24,6 +25,7 @@ class AnimateOptions:
     pose_scale: float = 1.0
     intensity: float = 1.0
     seed: int = 0
+    encoding: "Encoding" = "plain"  # of a .glb
     fps: float | None = None  # of the outputs; None: what their readers expect
     neutral: bool = False  # the average head instead of the person's
     face: str | None = None  # by name; None: the model's own
@@ -76,6 +78,7 @@ def animate_file(
         face=face,
         audio=(samples, SAMPLE_RATE),
         fps=options.fps,
+        encoding=options.encoding,
         force=options.force,
         progress=progress,
     )

@@ -12,9 +12,8 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from adamesh.errors import InputError
-from adamesh.files import atomic_output, check_input
+from adamesh.files import atomic_output
 
-LARGEST = 2**30  # bytes; avatars have some tens of millions
 _MAGIC, _JSON, _BIN = b"glTF", b"JSON", b"BIN\0"
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 
@@ -177,9 +176,6 @@ def read_glb(path: Path) -> Glb:
     Raises:
         InputError: no binary glTF 2.0, damaged, or its data lie in other files.
     """
-    path = check_input(path, "avatar")
-    if path.stat().st_size > LARGEST:
-        raise InputError(f"avatar '{path}' is larger than {LARGEST >> 20} MiB; make it smaller")
     data = path.read_bytes()
     chunks = _chunks(path, data)
     try:

@@ -56,6 +56,16 @@ class Identity(StrEnum):
     neutral = "neutral"
 
 
+class Encoding(StrEnum):
+    plain = "plain"
+    sparse = "sparse"
+    quantised = "quantised"
+
+
+GlbEncoding = Annotated[
+    Encoding,
+    typer.Option("--encoding", help="Of a .glb: all in full, only what moves, or integers."),
+]
 WhoseShape = Annotated[
     Identity, typer.Option("--identity", help="Shape of the head: the person's, or the average.")
 ]
@@ -97,6 +107,7 @@ def animate(
     ] = 0,
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
+    encoding: GlbEncoding = Encoding.plain,
     checkpoint: Checkpoint = None,
     batch: Annotated[
         Path | None,
@@ -132,6 +143,7 @@ def animate(
         pose_scale=pose_scale,
         intensity=intensity,
         seed=seed,
+        encoding=encoding.value,
         fps=fps,
         neutral=identity is Identity.neutral,
         face=face,
@@ -156,7 +168,7 @@ def animate(
     from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
-    check_export(output, force=force, sound=True)
+    check_export(output, force=force, sound=True, encoding=encoding.value)
     shown_face(options)  # an unknown name is said before a style is learned
     with progress_bars() as report:
         personal = None
@@ -344,6 +356,7 @@ def export(
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     made_for: MadeFor = None,
+    encoding: GlbEncoding = Encoding.plain,
     force: Force = False,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it, or --format.
@@ -351,6 +364,8 @@ def export(
     [bold]Examples[/bold]
 
       adamesh export talking.npz -o talking.glb --audio speech.wav
+
+      adamesh export talking.npz -o small.glb --encoding quantised
 
       adamesh export talking.npz --format a2f-json -o talking.json
 
@@ -365,9 +380,11 @@ def export(
     if kind is not None:
         if audio is not None:
             raise InputError(f"files of {kind} have no sound; leave out --audio")
+        if encoding is not Encoding.plain:
+            raise InputError(f"--encoding is for .glb, not for files of {kind}; leave it out")
         check_track(output, kind, force=force)
     else:
-        check_export(output, force=force, sound=audio is not None)
+        check_export(output, force=force, sound=audio is not None, encoding=encoding.value)
     if made_for is not None and face is None:
         raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
@@ -396,6 +413,7 @@ def export(
             face=shown,
             audio=sound,
             fps=fps,
+            encoding=encoding.value,
             force=force,
             progress=lambda done, total: report("writing", done, total),
         )

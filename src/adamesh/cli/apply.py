@@ -18,7 +18,7 @@ def apply(
     clip: Annotated[
         Path | None, typer.Argument(help="Clip (.npz) of `track` or `animate`.")
     ] = None,
-    avatar: Annotated[Path | None, typer.Argument(help="Avatar, a .glb or .vrm.")] = None,
+    avatar: Annotated[Path | None, typer.Argument(help="Avatar: .glb, .vrm or USD.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     inspect: Annotated[
         Path | None,
@@ -39,6 +39,8 @@ def apply(
       adamesh apply --inspect avatar.vrm
 
       adamesh apply talking.npz avatar.vrm -o talking.vrm
+
+      adamesh apply talking.npz avatar.usdz -o talking.usdz
 
       adamesh apply talking.npz avatar.glb --map avatar.yaml -o talking.glb
     """

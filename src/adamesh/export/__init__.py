@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, need
 from adamesh.files import atomic_output, check_new_folder, check_output
 from adamesh.motion import MotionClip
 from adamesh.rates import exact_fps
@@ -18,9 +18,10 @@ from adamesh.rates import exact_fps
 if TYPE_CHECKING:
     from adamesh.faces import Face
 
-__all__ = ["FORMATS", "Sound", "check_export", "export", "exported_files"]
+__all__ = ["FORMATS", "Encoding", "Sound", "check_export", "export", "exported_files"]
 
 Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
+Encoding = Literal["plain", "sparse", "quantised"]  # of a .glb, see docs/exports.md
 Progress = Callable[[int, int], None]  # called with frames done and frames in all
 
 
@@ -32,15 +33,26 @@ class _Job:
     path: Path
     face: "Face | None"
     betas: ArrayLike | None
+    encoding: Encoding
     audio: Sound | None
     progress: Progress | None
+
+
+def _need_usd() -> None:
+    need("pxr", package="usd-core", purpose="USD output", extra="usd")
+
+
+def _need_renderer() -> None:
+    need("pyvista", package="pyvista", purpose="rendering", extra="render")
 
 
 @dataclass(frozen=True)
 class _Format:
     write: Callable[[_Job], None]
+    need: Callable[[], None] = lambda: None  # what must be installed
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
     fps: float | None = None  # what its readers expect; None: the clip's own
+    encodings: bool = False  # it has others than the plain one
     folder: bool = False  # the output is a folder of the name without suffix
 
 
@@ -53,6 +65,7 @@ def export(
     face: "Face | None" = None,
     force: bool = False,
     betas: ArrayLike | None = None,
+    encoding: Encoding = "plain",
     progress: Progress | None = None,
 ) -> list[Path]:
     """Writes a clip in the format of the suffix of `path`.
@@ -78,25 +91,31 @@ def export(
         face: the head to show; default: the embedded one.
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
+        encoding: of a `.glb`: every number in full; only what morph targets move; or integers.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
         The files written, or the folder.
     Raises:
-        InputError: unknown suffix, a file exists already, or clip and face do not fit.
+        InputError: unknown suffix, a file exists already, clip and face do not fit, or another encoding
+            than `plain` is asked of another format than `.glb`.
         MissingDependencyError: the format needs an extra that is not installed.
     """
-    outputs = check_export(path, force=force, sound=audio is not None)
+    outputs = check_export(path, force=force, sound=audio is not None, encoding=encoding)
     path = Path(path)
     kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
     clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, path, face, betas, audio, progress))
+    kind.write(_Job(clip, path, face, betas, encoding, audio, progress))
     return outputs
 
 
 def check_export(
-    path: str | os.PathLike[str], *, force: bool = False, sound: bool = False
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    sound: bool = False,
+    encoding: Encoding = "plain",
 ) -> list[Path]:
     """What `export` would write, checked before any work is done.
 
@@ -104,13 +123,19 @@ def check_export(
         path: as for `export`.
         force: files that exist may be replaced.
         sound: the export will have sound.
+        encoding: as for `export`.
     Returns:
         The files that `export` will write, `path` or the folder first.
     Raises:
-        InputError: unknown suffix, a file exists already, or there is no such folder.
+        InputError: unknown suffix, a file exists already, there is no such folder, or the format has no such
+            encoding.
+        MissingDependencyError: the format needs an extra that is not installed.
     """
     output, *sounds = exported_files(path, sound=sound)
     kind = FORMATS[Path(path).suffix.lower()]
+    kind.need()
+    if encoding != "plain" and not kind.encodings:
+        raise InputError(f"the encoding '{encoding}' is for .glb; leave it out for '{output.name}'")
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
     return [check, *(check_output(file, force=force) for file in sounds)]
 
@@ -139,7 +164,7 @@ def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
 
     with _sound_beside(job):
-        write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
+        write_glb(job.clip, job.path, face=_face(job), betas=job.betas, encoding=job.encoding)
 
 
 def _write_usd(job: _Job) -> None:
@@ -211,12 +236,12 @@ def _face(job: _Job) -> "Face":
 
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
-    ".glb": _Format(_write_glb, sound_suffix=".wav"),
-    ".usda": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdc": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdz": _Format(_write_usdz),
-    ".mp4": _Format(_write_mp4),
-    ".webm": _Format(_write_mp4),
+    ".glb": _Format(_write_glb, sound_suffix=".wav", encodings=True),
+    ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
+    ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
+    ".usdz": _Format(_write_usdz, _need_usd),
+    ".mp4": _Format(_write_mp4, _need_renderer),
+    ".webm": _Format(_write_mp4, _need_renderer),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
     ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),

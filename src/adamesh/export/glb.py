@@ -8,13 +8,15 @@ place in glTF and are left out.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pygltflib as gltf
 from numpy.typing import ArrayLike, NDArray
 
+from adamesh.export import Encoding
 from adamesh.export.fitting import check_fit, moving_joints
+from adamesh.export.glb_encodings import ENCODINGS, Plain, small_ints
 from adamesh.export.rest import (
     OTHER_ROUGHNESS,
     ROUGHNESS,
@@ -42,62 +44,17 @@ class _Surface:
 
     name: str
     vertex: NDArray[np.int64]  # [N] index into the vertices of the face
-    uv: NDArray[np.float32]  # [N, 2] origin at the top left, as glTF has it
+    uv: NDArray[np.float64]  # [N, 2] origin at the top left, as glTF has it
     triangles: NDArray[np.int64]  # [M, 3]
 
 
-class _Buffer:
-    """Arrays of a glTF file, each with an accessor; equal arrays are stored once."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[gltf.BufferView] = []
-        self.accessors: list[gltf.Accessor] = []
-        self._known: dict[tuple[object, ...], int] = {}
-
-    def add(
-        self,
-        array: NDArray[Any],
-        kind: str,
-        *,
-        target: int | None = None,
-        bounds: bool = False,
-        normalized: bool = False,
-    ) -> int:
-        """Index of an accessor of `array`, [count, ...], whose dtype gives the component type."""
-        components = {
-            np.dtype(np.float32): gltf.FLOAT,
-            np.dtype(np.uint8): gltf.UNSIGNED_BYTE,
-            np.dtype(np.uint16): gltf.UNSIGNED_SHORT,
-            np.dtype(np.uint32): gltf.UNSIGNED_INT,
-        }
-        raw = np.ascontiguousarray(array).tobytes()
-        key = (raw, kind, components[array.dtype], target, bounds, normalized)
-        if key in self._known:
-            return self._known[key]
-        flat = array.reshape(len(array), -1)
-        self.views.append(
-            gltf.BufferView(buffer=0, byteOffset=len(self.data), byteLength=len(raw), target=target)
-        )
-        self.data += raw + bytes(-len(raw) % 4)
-        self.accessors.append(
-            gltf.Accessor(
-                bufferView=len(self.views) - 1,
-                byteOffset=0,
-                componentType=components[array.dtype],
-                count=len(array),
-                type=kind,
-                min=flat.min(axis=0).tolist() if bounds else None,
-                max=flat.max(axis=0).tolist() if bounds else None,
-                normalized=normalized,
-            )
-        )
-        self._known[key] = len(self.accessors) - 1
-        return self._known[key]
-
-
 def write_glb(
-    clip: MotionClip, path: Path, *, face: "Face", betas: ArrayLike | None = None
+    clip: MotionClip,
+    path: Path,
+    *,
+    face: "Face",
+    betas: ArrayLike | None = None,
+    encoding: Encoding = "plain",
 ) -> None:
     """Writes the head with its animation at the frame rate of the clip.
 
@@ -106,12 +63,14 @@ def write_glb(
         path: the file; appears whole or not at all.
         face: the head to write; its joints must do for the clip.
         betas: [K] identity baked into the mesh and the joints; default: the average face.
+        encoding: how arrays are stored, see `glb_encodings`.
     Raises:
         InputError: clip and face do not fit, or the identity has too many components.
     """
     check_fit(clip, face)
-    buffer = _Buffer()
     vertices, joints = with_identity(face, betas)
+    encoder = ENCODINGS[encoding](vertices)
+    buffer = encoder.buffer
     names = list(face.expression_names or coefficient_space(face.space).channels)
 
     model = gltf.GLTF2()
@@ -126,21 +85,21 @@ def write_glb(
     for surface in _surfaces(face):
         material, colors = _material(surface, as_array(face.colors))
         model.materials.append(material)
-        attributes = _attributes(buffer, surface, vertices, normals, colors)
-        attributes |= _skinning(buffer, as_array(face.skin_weights)[surface.vertex])
+        attributes = _attributes(encoder, surface, vertices, normals, colors)
+        attributes |= _skinning(encoder, as_array(face.skin_weights)[surface.vertex])
         primitives.append(
             gltf.Primitive(
                 attributes=gltf.Attributes(**attributes),
                 indices=buffer.add(
-                    _small_ints(surface.triangles.reshape(-1, 1)),
+                    small_ints(surface.triangles.reshape(-1, 1)),
                     gltf.SCALAR,
                     target=gltf.ELEMENT_ARRAY_BUFFER,
                 ),
                 material=len(model.materials) - 1,
                 targets=[
                     {
-                        "POSITION": _vectors(buffer, shape[surface.vertex]),
-                        "NORMAL": _vectors(buffer, turn[surface.vertex]),
+                        "POSITION": encoder.position_deltas(shape[surface.vertex]),
+                        "NORMAL": encoder.normal_deltas(turn[surface.vertex]),
                     }
                     for shape, turn in zip(shapes, normal_shapes, strict=True)
                 ],
@@ -162,13 +121,14 @@ def write_glb(
         gltf.Skin(
             name="head",
             joints=[j + 1 for j in range(len(joint_nodes))],
-            inverseBindMatrices=buffer.add(_inverse_binds(joints), gltf.MAT4),
+            inverseBindMatrices=encoder.inverse_binds(_inverse_binds(joints)),
         )
     ]
     model.scenes = [gltf.Scene(nodes=[0, 1])]
     model.scene = 0
-    model.animations = [_animation(buffer, clip, face, joints)]
+    model.animations = [_animation(encoder, clip, face, joints)]
 
+    model.extensionsUsed = model.extensionsRequired = list(encoder.extensions)
     model.accessors, model.bufferViews = buffer.accessors, buffer.views
     model.buffers = [gltf.Buffer(byteLength=len(buffer.data))]
     model.set_binary_blob(bytes(buffer.data))
@@ -186,7 +146,7 @@ def _surfaces(face: "Face") -> list[_Surface]:
             continue
         pairs = np.stack([triangles[mine], corners[mine]], axis=-1).reshape(-1, 2)
         unique, local = np.unique(pairs, axis=0, return_inverse=True)
-        top_left = (uv[unique[:, 1]] * [1, -1] + [0, 1]).astype(np.float32)
+        top_left = uv[unique[:, 1]] * [1, -1] + [0, 1]
         surfaces.append(_Surface(name, unique[:, 0], top_left, local.reshape(-1, 3)))
     return surfaces
 
@@ -213,32 +173,34 @@ def _material(
 
 
 def _attributes(
-    buffer: _Buffer,
+    encoder: Plain,
     surface: _Surface,
     vertices: NDArray[np.float64],
     normals: NDArray[np.float64],
     colors: NDArray[np.float64] | None,
 ) -> dict[str, int]:
     attributes = {
-        "POSITION": _vectors(buffer, vertices[surface.vertex]),
-        "NORMAL": _vectors(buffer, normals[surface.vertex]),
-        "TEXCOORD_0": buffer.add(surface.uv, gltf.VEC2, target=gltf.ARRAY_BUFFER),
+        "POSITION": encoder.positions(vertices[surface.vertex]),
+        "NORMAL": encoder.normals(normals[surface.vertex]),
+        "TEXCOORD_0": encoder.uv(surface.uv),
     }
     if colors is not None:
         opaque = np.concatenate([colors, np.ones((len(colors), 1))], axis=1)
         packed = np.round(np.clip(opaque, 0, 1) * 65535).astype(np.uint16)
-        attributes["COLOR_0"] = buffer.add(
+        attributes["COLOR_0"] = encoder.buffer.add(
             packed, gltf.VEC4, target=gltf.ARRAY_BUFFER, normalized=True
         )
     return attributes
 
 
-def _skinning(buffer: _Buffer, weights: NDArray[np.float64]) -> dict[str, int]:
+def _skinning(encoder: Plain, weights: NDArray[np.float64]) -> dict[str, int]:
     """JOINTS_0 and WEIGHTS_0 of the largest influences, from skin weights [N, J]."""
     joints, kept = strongest_joints(weights)
     return {
-        "JOINTS_0": buffer.add(joints.astype(np.uint8), gltf.VEC4, target=gltf.ARRAY_BUFFER),
-        "WEIGHTS_0": buffer.add(kept.astype(np.float32), gltf.VEC4, target=gltf.ARRAY_BUFFER),
+        "JOINTS_0": encoder.buffer.add(
+            joints.astype(np.uint8), gltf.VEC4, target=gltf.ARRAY_BUFFER
+        ),
+        "WEIGHTS_0": encoder.skin_weights(kept),
     }
 
 
@@ -252,45 +214,35 @@ def _joint_nodes(face: "Face", joints: NDArray[np.float64]) -> list[gltf.Node]:
     return nodes
 
 
-def _inverse_binds(joints: NDArray[np.float64]) -> NDArray[np.float32]:
-    """[J, 16] column-major: joints at rest are not turned, so the inverse is a shift."""
+def _inverse_binds(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[J, 4, 4]: joints at rest are not turned, so the inverse is a shift."""
     matrices = np.tile(np.eye(4), (len(joints), 1, 1))
     matrices[:, :3, 3] = -joints
-    return matrices.transpose(0, 2, 1).reshape(-1, 16).astype(np.float32)
+    return matrices
 
 
 def _animation(
-    buffer: _Buffer, clip: MotionClip, face: "Face", joints: NDArray[np.float64]
+    encoder: Plain, clip: MotionClip, face: "Face", joints: NDArray[np.float64]
 ) -> gltf.Animation:
     times = (np.arange(clip.frames) / clip.fps).astype(np.float32)[:, None]
-    clock = buffer.add(times, gltf.SCALAR, bounds=True)
+    clock = encoder.buffer.add(times, gltf.SCALAR, bounds=True)
     animation = gltf.Animation(name=ANIMATION_NAME, channels=[], samplers=[])
 
-    def channel(node: int, path: str, values: NDArray[np.float32], kind: str) -> None:
+    def channel(node: int, path: str, output: int) -> None:
         animation.samplers.append(
-            gltf.AnimationSampler(
-                input=clock, output=buffer.add(values, kind), interpolation=gltf.ANIM_LINEAR
-            )
+            gltf.AnimationSampler(input=clock, output=output, interpolation=gltf.ANIM_LINEAR)
         )
         target = gltf.AnimationChannelTarget(node=node, path=path)
         animation.channels.append(
             gltf.AnimationChannel(sampler=len(animation.samplers) - 1, target=target)
         )
 
-    channel(0, gltf.WEIGHTS, clip.expression.reshape(-1, 1), gltf.SCALAR)
+    channel(0, gltf.WEIGHTS, encoder.morph_weights(clip.expression))
     for joint, pose in moving_joints(clip).items():
+        node = face.joint_names.index(joint) + 1
         xyzw = np.roll(continuous_quats(pose), -1, axis=1).astype(np.float32)
-        channel(face.joint_names.index(joint) + 1, gltf.ROTATION, xyzw, gltf.VEC4)
+        channel(node, gltf.ROTATION, encoder.buffer.add(xyzw, gltf.VEC4))
     if clip.transl is not None:
-        channel(1, gltf.TRANSLATION, (joints[0] + clip.transl).astype(np.float32), gltf.VEC3)
+        places = (joints[0] + clip.transl).astype(np.float32)
+        channel(1, gltf.TRANSLATION, encoder.buffer.add(places, gltf.VEC3))
     return animation
-
-
-def _vectors(buffer: _Buffer, values: NDArray[np.float64]) -> int:
-    # Only positions need bounds; they are given to all, so that equal arrays can be shared.
-    return buffer.add(values.astype(np.float32), gltf.VEC3, target=gltf.ARRAY_BUFFER, bounds=True)
-
-
-def _small_ints(values: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.uint32]:
-    # 65535 restarts a strip in some engines, so glTF forbids it as an index.
-    return values.astype(np.uint16) if values.max() < 65535 else values.astype(np.uint32)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from adamesh.faces import Face
 
 MAX_INFLUENCES = 4  # joints per vertex that every engine reads
+LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
+LEAST_TURN = 1e-3  # the same for its unit normal
 
 # Roughness by material name: what is wet shines.
 ROUGHNESS = {

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, Vt
 
-from adamesh.errors import MissingDependencyError
 from adamesh.export.fitting import check_fit, moving_joints
 from adamesh.export.rest import (
+    LEAST_MOVE,
+    LEAST_TURN,
     MAX_INFLUENCES,
     OTHER_ROUGHNESS,
     ROUGHNESS,
@@ -28,22 +30,16 @@ from adamesh.export.rest import (
     with_identity,
 )
 from adamesh.files import atomic_output
+from adamesh.formats.usd import save_layer, save_package
 from adamesh.media.audio import write_wav
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
 from adamesh.motion.spaces import coefficient_space
 
-try:
-    from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, Vt
-except ImportError as error:
-    raise MissingDependencyError("usd-core", "USD output", "usd") from error
-
 if TYPE_CHECKING:
     from adamesh.faces import Face
 
 HEAD = Sdf.Path("/Head")
-LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
-LEAST_TURN = 1e-3  # the same for its unit normal
 
 
 def write_usd(
@@ -68,7 +64,7 @@ def write_usd(
     """
     stage = _stage(clip, face, betas, sound)
     with atomic_output(path) as temporary:
-        stage.GetRootLayer().Export(str(temporary))
+        save_layer(stage.GetRootLayer(), temporary)
 
 
 def write_usdz(
@@ -89,17 +85,14 @@ def write_usdz(
     """
     sound = None if audio is None else f"{path.stem}.wav"
     stage = _stage(clip, face, betas, sound)
-    with tempfile.TemporaryDirectory() as folder, atomic_output(path) as temporary:
-        # The first file of a package is the one that readers open.
-        parts = [Path(folder) / f"{path.stem}.usdc"]
-        stage.GetRootLayer().Export(str(parts[0]))
+    with atomic_output(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        scene = Path(folder) / f"{path.stem}.usdc"
+        save_layer(stage.GetRootLayer(), scene)
+        parts = {scene.name: scene}
         if audio is not None and sound is not None:
-            parts.append(Path(folder) / sound)
-            write_wav(parts[1], *audio)
-        package = Sdf.ZipFileWriter.CreateNew(str(temporary))
-        for part in parts:
-            package.AddFile(str(part), part.name)
-        package.Save()
+            parts[sound] = Path(folder) / sound
+            write_wav(parts[sound], *audio)
+        save_package(temporary, parts)
 
 
 def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str | None) -> Any:

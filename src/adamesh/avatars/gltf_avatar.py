@@ -1,0 +1,224 @@
+"""A .glb or .vrm as an avatar: what it states of itself, and an animation appended to its data."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adamesh.avatars.avatar import (
+    ANIMATION_NAME,
+    Bone,
+    Float,
+    Place,
+    no_rotation,
+    rotation_and_scale,
+)
+from adamesh.avatars.gltf import Glb, read_glb, write_glb
+from adamesh.avatars.names import HUMANOID, VRM0_PRESETS
+from adamesh.errors import InputError
+from adamesh.motion.rotation import matrix_to_quat, quat_to_matrix
+
+_FLOAT = 5126  # glTF's componentType
+_SHORTEST = 1e-6  # length of a quaternion at rest, which should be 1
+
+
+def read_gltf_avatar(path: Path) -> "GltfAvatar":
+    """Reads a .glb or .vrm.
+
+    Raises:
+        InputError: as `gltf.read_glb`.
+    """
+    return GltfAvatar(read_glb(path))
+
+
+@dataclass(frozen=True)
+class GltfAvatar:
+    """See `avatar.Avatar`; meshes and bones go by the numbers of their nodes."""
+
+    file: Glb
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @cached_property
+    def targets(self) -> dict[Place, str]:
+        return {
+            (index, target): name
+            for index in range(len(self.file.document.nodes))
+            if (mesh := self.file.mesh_of(index)) is not None
+            for target, name in enumerate(mesh.target_names())
+        }
+
+    @cached_property
+    def expressions(self) -> list[tuple[str, dict[Place, float]]]:
+        # Converters leave binds to meshes that they took out.
+        return [
+            (name, {place: weight for place, weight in places.items() if place in self.targets})
+            for name, places in self._stated_expressions()
+        ]
+
+    @cached_property
+    def bones(self) -> list[Bone]:
+        document = self.file.document
+        joints = {joint for skin in document.skins for joint in skin.joints}
+        return [
+            Bone(self.file.node_name(index), joint=index in joints, mesh=node.mesh is not None)
+            for index, node in enumerate(document.nodes)
+        ]
+
+    @property
+    def humanoid(self) -> dict[str, int]:
+        extensions = self.file.document.extensions
+        named: list[tuple[str, int]] = []
+        if extensions.VRMC_vrm is not None:
+            humans = extensions.VRMC_vrm.humanoid.humanBones
+            named = [(name, bone.node) for name, bone in humans.items()]
+        elif extensions.VRM is not None:
+            named = [(bone.bone, bone.node) for bone in extensions.VRM.humanoid.humanBones]
+        count = len(self.file.document.nodes)
+        return {HUMANOID[name]: n for name, n in named if name in HUMANOID and 0 <= n < count}
+
+    @property
+    def front(self) -> str:
+        extensions = self.file.document.extensions
+        return "-Z" if extensions.VRM is not None and extensions.VRMC_vrm is None else "+Z"
+
+    def mesh_name(self, mesh: int) -> str:
+        return self.file.node_name(mesh)
+
+    def rest(self, bone: int) -> tuple[Float, Float]:
+        world = np.eye(3)
+        above = self.file.parents.get(bone)
+        while above is not None:
+            world = self._rotation_and_scale(above)[0] @ world
+            above = self.file.parents.get(above)
+        return world, self._rotation_and_scale(bone)[0]
+
+    def write(
+        self,
+        path: Path,
+        fps: float,
+        weights: Mapping[Place, Float],
+        rotations: Mapping[int, Float],
+    ) -> None:
+        added = _Added(self.file)
+        frames = len(next(iter(weights.values())))
+        clock = added.accessor((np.arange(frames) / fps)[:, None], "SCALAR", bounds=True)
+        animation: dict[str, Any] = {"name": ANIMATION_NAME, "channels": [], "samplers": []}
+
+        def channel(node: int, path: str, values: Float, kind: str) -> None:
+            output = added.accessor(values, kind)
+            sampler = {"input": clock, "output": output, "interpolation": "LINEAR"}
+            target = {"node": node, "path": path}
+            animation["channels"].append({"sampler": len(animation["samplers"]), "target": target})
+            animation["samplers"].append(sampler)
+
+        for node in dict.fromkeys(node for node, _ in weights):
+            together = np.tile(self._rest_weights(node), (frames, 1))
+            for (moved, target), curve in weights.items():
+                if moved == node:
+                    together[:, target] = curve
+            channel(node, "weights", together.reshape(-1, 1), "SCALAR")
+        for node, quats in rotations.items():
+            self._part_matrix(added.json["nodes"][node], node)
+            channel(node, "rotation", np.roll(quats, -1, axis=1), "VEC4")  # glTF has w last
+
+        animations = added.json.setdefault("animations", [])
+        known = [i for i, other in enumerate(animations) if other.get("name") == ANIMATION_NAME]
+        if known:
+            animations[known[0]] = animation
+        else:
+            animations.append(animation)
+        write_glb(path, added.json, bytes(added.binary), self.file.others)
+
+    def _stated_expressions(self) -> Iterator[tuple[str, dict[Place, float]]]:
+        document = self.file.document
+        if document.extensions.VRMC_vrm is not None:
+            expressions = document.extensions.VRMC_vrm.expressions
+            for name, expression in (expressions.custom | expressions.preset).items():
+                binds = expression.morphTargetBinds
+                yield name, {(bind.node, bind.index): bind.weight for bind in binds}
+        elif document.extensions.VRM is not None:
+            for group in document.extensions.VRM.blendShapeMaster.blendShapeGroups:
+                preset = group.presetName.lower()
+                yield (
+                    group.name if preset == "unknown" else VRM0_PRESETS.get(preset, preset),
+                    {
+                        (index, bind.index): bind.weight / 100
+                        for bind in group.binds or ()
+                        for index, node in enumerate(document.nodes)
+                        if node.mesh == bind.mesh
+                    },
+                )
+
+    def _rest_weights(self, node: int) -> Float:
+        """[N] of a node's morph targets."""
+        mesh = self.file.mesh_of(node)
+        assert mesh is not None
+        count = len(mesh.primitives[0].targets)
+        rest = self.file.document.nodes[node].weights or mesh.weights or [0.0] * count
+        if len(rest) != count:
+            raise InputError(
+                f"avatar '{self.path}' is damaged: {self.mesh_name(node)!a} has "
+                f"{count} morph targets and {len(rest)} weights; export it again"
+            )
+        return np.asarray(rest, np.float64)
+
+    def _rotation_and_scale(self, node: int) -> tuple[Float, Float]:
+        """Local rotation [3, 3] of a node at rest, and the scale [3] of its matrix, ones if it has none."""
+        content = self.file.document.nodes[node]
+        if content.matrix is None:
+            x, y, z, w = content.rotation
+            if np.linalg.norm(content.rotation) < _SHORTEST:
+                raise no_rotation(self, self.file.node_name(node))
+            return quat_to_matrix([w, x, y, z]), np.ones(3)
+        parts = rotation_and_scale(np.array(content.matrix).reshape(4, 4).T[:3, :3])
+        if parts is None:
+            raise no_rotation(self, self.file.node_name(node))
+        return parts
+
+    def _part_matrix(self, content: dict[str, Any], node: int) -> None:
+        """Says in parts what a node says as a matrix: glTF animates nothing else."""
+        matrix = content.pop("matrix", None)
+        if matrix is None:
+            return
+        axes, scale = self._rotation_and_scale(node)
+        content["translation"] = matrix[12:15]
+        content["rotation"] = np.roll(matrix_to_quat(axes), -1).tolist()
+        content["scale"] = scale.tolist()
+
+
+class _Added:
+    """The content of a file, and what is appended to it."""
+
+    def __init__(self, file: Glb) -> None:
+        self.json = deepcopy(file.json)
+        self.binary = bytearray(file.binary)
+        self.binary += bytes(-len(self.binary) % 4)
+
+    def accessor(self, values: Float, kind: str, *, bounds: bool = False) -> int:
+        """Index of a new accessor of float32 values [count, ...]."""
+        array = values.astype("<f4")
+        views = self.json.setdefault("bufferViews", [])
+        views.append({"buffer": 0, "byteOffset": len(self.binary), "byteLength": array.nbytes})
+        self.binary += array.tobytes()
+        buffers = self.json.setdefault("buffers", [])
+        if not buffers:
+            buffers.append({})
+        buffers[0]["byteLength"] = len(self.binary)
+        accessor = {
+            "bufferView": len(views) - 1,
+            "componentType": _FLOAT,
+            "count": len(array),
+            "type": kind,
+        }
+        if bounds:
+            accessor |= {"min": array.min(axis=0).tolist(), "max": array.max(axis=0).tolist()}
+        accessors = self.json.setdefault("accessors", [])
+        accessors.append(accessor)
+        return len(accessors) - 1
