@@ -20,7 +20,7 @@ LAYERS = (
     {"data"},
     {"training", "pipeline"},
     {"export", "avatars"},
-    {"animate_file"},
+    {"transfer", "animate_file"},
     {"bench", "batch", "info"},
     {"cli"},
 )
@@ -43,6 +43,7 @@ HEAVY = {
     "soxr",
     "pygltflib",
     "h5py",
+    "trimesh",
     "pxr",
 }
 

@@ -5,16 +5,20 @@ Source: the glTF 2.0 specification, section 4.4 for the container; the extension
 
 import json
 import struct
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
 
 _MAGIC, _JSON, _BIN = b"glTF", b"JSON", b"BIN\0"
+_COMPONENTS = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}  # glTF's component types
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 
 # glTF computes in float32, which holds the squares of these; infinity and NaN are none.
@@ -212,6 +216,79 @@ def write_glb(path: Path, content: dict[str, Any], binary: bytes, others: bytes)
     body = _chunk(_JSON, text) + _chunk(_BIN, binary) + others
     with atomic_output(path) as temporary:
         temporary.write_bytes(_HEADER.pack(_MAGIC, 2, _HEADER.size + len(body)) + body)
+
+
+class Additions:
+    """The content of a file, and what is appended to it: old bytes and numbers stay where they are.
+
+    Attributes:
+        json: free to change.
+    """
+
+    def __init__(self, file: Glb) -> None:
+        self.json = deepcopy(file.json)
+        self._file = file
+        self._binary = bytearray(file.binary)
+
+    def accessor(
+        self, values: NDArray[Any], kind: str, *, bounds: bool = False, target: int | None = None
+    ) -> int:
+        """Index of a new accessor.
+
+        Args:
+            values: [count, ...]; integers stay what they are, all else becomes float32.
+            kind: SCALAR, VEC3 and so on.
+            bounds: whether to state the smallest and largest values.
+            target: what the numbers are for, as vertices' attributes.
+        """
+        array = values if values.dtype.kind == "u" else values.astype("<f4")
+        accessor = self._accessor(array, kind, len(array), bounds)
+        accessor["bufferView"] = self._view(array, target)
+        return self.append("accessors", accessor)
+
+    def sparse_accessor(self, values: NDArray[np.floating]) -> int:
+        """Index of a new accessor of vectors [count, 3], of which only those that are not zero are stored."""
+        array = values.astype("<f4")
+        accessor = self._accessor(array, "VEC3", len(array), bounds=True)
+        rows = np.flatnonzero(array.any(axis=1)).astype("<u4")
+        if len(rows):
+            accessor["sparse"] = {
+                "count": len(rows),
+                "indices": {"bufferView": self._view(rows), "componentType": _COMPONENTS["u4"]},
+                "values": {"bufferView": self._view(array[rows])},
+            }
+        return self.append("accessors", accessor)
+
+    def write(self, path: Path) -> None:
+        """Writes the file, whole or not at all."""
+        self._binary += bytes(-len(self._binary) % 4)
+        write_glb(path, self.json, bytes(self._binary), self._file.others)
+
+    def append(self, kind: str, content: dict[str, Any]) -> int:
+        """Index of a new accessor, node, mesh, skin and so on."""
+        self.json.setdefault(kind, []).append(content)
+        return len(self.json[kind]) - 1
+
+    @staticmethod
+    def _accessor(array: NDArray[Any], kind: str, count: int, bounds: bool) -> dict[str, Any]:
+        accessor: dict[str, Any] = {
+            "componentType": _COMPONENTS[array.dtype.str[1:]],
+            "count": count,
+            "type": kind,
+        }
+        if bounds:
+            accessor |= {"min": array.min(axis=0).tolist(), "max": array.max(axis=0).tolist()}
+        return accessor
+
+    def _view(self, array: NDArray[Any], target: int | None = None) -> int:
+        self._binary += bytes(-len(self._binary) % 4)
+        view = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": array.nbytes}
+        self._binary += array.tobytes()
+        buffers = self.json.setdefault("buffers", [])
+        if not buffers:
+            buffers.append({})
+        buffers[0]["byteLength"] = len(self._binary)
+        return self.append("bufferViews", view if target is None else view | {"target": target})
 
 
 def _chunks(path: Path, data: bytes) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,6 @@
 """A .glb or .vrm as an avatar: what it states of itself, and an animation appended to its data."""
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,11 @@ from adamesh.avatars.avatar import (
     no_rotation,
     rotation_and_scale,
 )
-from adamesh.avatars.gltf import Glb, read_glb, write_glb
+from adamesh.avatars.gltf import Additions, Glb, read_glb
 from adamesh.avatars.names import HUMANOID, VRM0_PRESETS
 from adamesh.errors import InputError
 from adamesh.motion.rotation import matrix_to_quat, quat_to_matrix
 
-_FLOAT = 5126  # glTF's componentType
 _SHORTEST = 1e-6  # length of a quaternion at rest, which should be 1
 
 
@@ -106,7 +104,7 @@ class GltfAvatar:
         weights: Mapping[Place, Float],
         rotations: Mapping[int, Float],
     ) -> None:
-        added = _Added(self.file)
+        added = Additions(self.file)
         frames = len(next(iter(weights.values())))
         clock = added.accessor((np.arange(frames) / fps)[:, None], "SCALAR", bounds=True)
         animation: dict[str, Any] = {"name": ANIMATION_NAME, "channels": [], "samplers": []}
@@ -134,7 +132,7 @@ class GltfAvatar:
             animations[known[0]] = animation
         else:
             animations.append(animation)
-        write_glb(path, added.json, bytes(added.binary), self.file.others)
+        added.write(path)
 
     def _stated_expressions(self) -> Iterator[tuple[str, dict[Place, float]]]:
         document = self.file.document
@@ -191,34 +189,3 @@ class GltfAvatar:
         content["translation"] = matrix[12:15]
         content["rotation"] = np.roll(matrix_to_quat(axes), -1).tolist()
         content["scale"] = scale.tolist()
-
-
-class _Added:
-    """The content of a file, and what is appended to it."""
-
-    def __init__(self, file: Glb) -> None:
-        self.json = deepcopy(file.json)
-        self.binary = bytearray(file.binary)
-        self.binary += bytes(-len(self.binary) % 4)
-
-    def accessor(self, values: Float, kind: str, *, bounds: bool = False) -> int:
-        """Index of a new accessor of float32 values [count, ...]."""
-        array = values.astype("<f4")
-        views = self.json.setdefault("bufferViews", [])
-        views.append({"buffer": 0, "byteOffset": len(self.binary), "byteLength": array.nbytes})
-        self.binary += array.tobytes()
-        buffers = self.json.setdefault("buffers", [])
-        if not buffers:
-            buffers.append({})
-        buffers[0]["byteLength"] = len(self.binary)
-        accessor = {
-            "bufferView": len(views) - 1,
-            "componentType": _FLOAT,
-            "count": len(array),
-            "type": kind,
-        }
-        if bounds:
-            accessor |= {"min": array.min(axis=0).tolist(), "max": array.max(axis=0).tolist()}
-        accessors = self.json.setdefault("accessors", [])
-        accessors.append(accessor)
-        return len(accessors) - 1

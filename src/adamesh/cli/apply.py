@@ -1,12 +1,13 @@
 """`adamesh apply`: a clip on the user's own avatar."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adamesh.cli.options import Force, Fps, Json, MadeFor
+from adamesh.cli.options import Force, Fps, Json, MadeFor, progress_bars
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
@@ -23,6 +24,14 @@ def apply(
     inspect: Annotated[
         Path | None,
         typer.Option(metavar="AVATAR", help="Print what of this avatar would move, and no more."),
+    ] = None,
+    mesh: Annotated[
+        Path | None,
+        typer.Option(
+            "--transfer",
+            metavar="MESH",
+            help="In place of an avatar: a mesh without shapes (.glb, .obj, .ply, .stl), which gets them.",
+        ),
     ] = None,
     map_file: Annotated[
         Path | None, typer.Option("--map", help="Your own mapping (.yaml), see docs/avatars.md.")
@@ -43,13 +52,24 @@ def apply(
       adamesh apply talking.npz avatar.usdz -o talking.usdz
 
       adamesh apply talking.npz avatar.glb --map avatar.yaml -o talking.glb
+
+      adamesh apply talking.npz --transfer sculpt.obj -o talking.glb
+
+      adamesh apply --transfer sculpt.obj -o avatar.glb
     """
     if inspect is not None:
-        if clip is not None or output is not None:
-            raise InputError("--inspect AVATAR stands alone: leave out CLIP and -o")
+        if clip is not None or output is not None or mesh is not None:
+            raise InputError("--inspect AVATAR stands alone: leave out CLIP, -o and --transfer")
         from adamesh.avatars import match_avatar
 
         _print(match_avatar(inspect, map_file=map_file).facts(), as_json)
+        return
+    if mesh is not None:
+        if avatar is not None or output is None or map_file is not None:
+            raise InputError(
+                "--transfer MESH takes the place of AVATAR and --map, and wants -o FILE.glb"
+            )
+        _transfer(mesh, clip, output, fps, made_for, force)
         return
     if clip is None or avatar is None or output is None:
         raise InputError("give CLIP, AVATAR and -o FILE to write, or --inspect AVATAR")
@@ -61,6 +81,34 @@ def apply(
     motion = _arkit(MotionClip.load(clip), made_for)
     found = apply_clip(motion, avatar, output, map_file=map_file, fps=fps, force=force)
     _print(found.facts(), as_json)
+
+
+def _transfer(
+    mesh: Path,
+    clip: Path | None,
+    output: Path,
+    fps: float | None,
+    made_for: str | None,
+    force: bool,
+) -> None:
+    from adamesh.avatars import apply_clip
+    from adamesh.motion.clip import MotionClip
+    from adamesh.transfer import transfer
+
+    check_output(output, force=force)
+    motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
+    with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
+        rigged = output if motion is None else Path(folder) / "avatar.glb"
+        done = transfer(mesh, rigged, force=force, progress=lambda d, t: report("looking", d, t))
+        if motion is not None:
+            apply_clip(motion, rigged, output, fps=fps, force=force)
+    typer.echo(
+        f"{output}: 52 actions{', neck, head and eyes' if done.rigged else ''}; "
+        f"{done.landmarks} landmarks, {done.landmark_error:.1f} % of the distance between the eyes from the "
+        f"detected ones; {done.eyeballs or 'no'} eyeballs; "
+        f"{'in ' + done.unit if done.unit else 'in no known unit, scaled to life size'}"
+        f"{', turned upright' if done.turned else ''}"
+    )
 
 
 def _arkit(clip: "MotionClip", made_for: str | None) -> "MotionClip":

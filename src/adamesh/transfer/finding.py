@@ -76,7 +76,7 @@ def find_face(points: Float, triangles: Int, colors: Float) -> FoundFace:
             if embedding is not None:
                 return FoundFace(rotation, outward, embedding)
     raise InputError(
-        "no face is seen on the mesh from any side; it must have eyes, nose and mouth, with nothing before them"
+        "no face is seen on the mesh from any side; it must have eyes, nose and mouth, nothing before them"
     )
 
 

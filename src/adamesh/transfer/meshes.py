@@ -53,6 +53,18 @@ class MeshFace:
     turn: Float
     quality: LandmarkQuality
 
+    @property
+    def eye_distance(self) -> float:
+        """Between the eyes, in the scene's units."""
+        landmarks = self.face.landmark_basis().template.double().numpy()
+        return float(lm.interocular_distance(self.to_scene(landmarks)))
+
+    @property
+    def eyeballs(self) -> int:
+        """How many of the two eyeballs the scene has."""
+        regions = (self.face.regions[name] for name in ("left_eyeball", "right_eyeball"))
+        return sum(bool((ids < len(self.vertices)).all()) for ids in regions)
+
     def to_scene(self, points: Float) -> Float:
         """[N, 3] points of the face in the scene's units and axes."""
         return points @ np.linalg.inv(self.placed) + self.origin
