@@ -1,6 +1,7 @@
 """Files appear whole or not at all: killed writers, full disks, read-only folders, too long names."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -194,21 +195,22 @@ def _fail(path: Path) -> None:
     raise AssertionError(f"{path} is not whole")
 
 
-def write_without_end(folder: Path, ready: Event) -> None:
+def write_without_end(folder: Path, ready: Event, first: int) -> None:
+    names = sorted(READERS.keys() & WRITERS.keys())
     load_embedded_face()
     ready.set()
-    while True:
-        for name in READERS.keys() & WRITERS.keys():
-            WRITERS[name](folder / name)
+    for number in itertools.count(first):
+        name = names[number % len(names)]
+        WRITERS[name](folder / name)
 
 
 def test_killed_writers_leave_whole_files(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(HEAVY)
     moments = random.Random(0)
-    for _ in range(10):
+    for first in range(10):  # another format each time, so that slow ones have their turn
         ready = context.Event()
-        writer = context.Process(target=write_without_end, args=(tmp_path, ready))
+        writer = context.Process(target=write_without_end, args=(tmp_path, ready, first))
         writer.start()
         assert ready.wait(60)
         time.sleep(moments.uniform(0, 1))

@@ -1,8 +1,9 @@
 """Size and time of every export format, for one minute of speech: the table's figures in docs/exports.md.
 
-python tools/measure_exports.py
+python tools/measure_exports.py [SUFFIX...]
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -19,11 +20,13 @@ SECONDS = 60
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suffixes", nargs="*", metavar="SUFFIX", help="formats; all by default")
     speech = np.resize(load_audio(SAMPLE_SPEECH), SECONDS * SAMPLE_RATE)
     clip = animate(speech)
     sound = (speech, SAMPLE_RATE)
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in FORMATS:
+        for suffix in parser.parse_args().suffixes or FORMATS:
             own = Path(folder) / suffix[1:]  # two formats make folders of the same name
             own.mkdir()
             export(clip.slice(0, 1), own / f"warm{suffix}", audio=sound)  # libraries load once

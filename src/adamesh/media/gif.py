@@ -24,7 +24,11 @@ DITHER = "dither=bayer:bayer_scale=5:diff_mode=rectangle"
 
 
 def choose_palette(pictures: Iterable[NDArray[np.uint8]]) -> VideoFrame:
-    """The 256 colours that serve pictures [height, width, 3] best, for `GifWriter`."""
+    """The 256 colours that serve pictures [height, width, 3] best, for `GifWriter`.
+
+    Raises:
+        InputError: there are no pictures.
+    """
     graph = av.filter.Graph()
     source = None
     for number, picture in enumerate(pictures):
@@ -123,12 +127,15 @@ class GifWriter:
 
     def _take(self) -> None:
         """Writes the pictures that the filters have done."""
+        for frame in iter(self._pull, None):
+            for packet in self._stream.encode(frame):
+                packet.duration = frame.duration  # the last delay is read from it
+                self._container.mux(packet)
+
+    def _pull(self) -> VideoFrame | None:
         with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
-            while True:
-                frame = cast(VideoFrame, self._graph.pull())
-                for packet in self._stream.encode(frame):
-                    packet.duration = frame.duration  # the last delay is read from it
-                    self._container.mux(packet)
+            return cast(VideoFrame, self._graph.pull())
+        return None
 
 
 def _frame(picture: NDArray[np.uint8], ticks: int) -> VideoFrame:
