@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import browse
 from conftest import FPS, FRAMES
 from PIL import Image
 from scipy.spatial import cKDTree
@@ -22,7 +22,6 @@ from scipy.spatial import cKDTree
 from adamesh.motion.spaces import ARKIT52
 
 FRAME = 20
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 PICTURE = Path(os.environ.get("ADAMESH_READERS", ".")) / "three.png"  # kept, to be looked at
 
 
@@ -48,14 +47,6 @@ def site(
         yield f"http://127.0.0.1:{server.server_port}/index.html?time={FRAME / FPS}"
         server.shutdown()
         thread.join()
-
-
-def browse(*arguments: str | Path) -> str:
-    assert BROWSER is not None, "no Chromium on this machine; on Debian: apt-get install chromium"
-    options = ("--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader")
-    timing = ("--virtual-time-budget=20000", "--window-size=512,512", "--hide-scrollbars")
-    command = [BROWSER, *options, *timing, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from adamesh.animate_file import AnimateOptions
 from adamesh.batch import animate_batch, read_batch
 from adamesh.cli import main
 from adamesh.errors import InputError
+from adamesh.export import Pictures
 from adamesh.media.audio import write_wav
 from adamesh.motion.clip import MotionClip
 from adamesh.pipeline import adapt as adapting
@@ -179,6 +180,17 @@ class TestRows:
         assert (folder / "a.npz").read_bytes() == b"before"
         assert animate_batch(rows, AnimateOptions(force=True)).written == 1
         assert MotionClip.load(folder / "a.npz").frames == 25
+
+    @pytest.mark.usefixtures("in_this_process")
+    def test_rows_share_what_pictures_look_like(self, folder: Path) -> None:
+        pytest.importorskip("vtkmodules", reason="rendering is an extra")
+        rows = read_batch(write_list(folder, "speech.wav,,a.png", "speech.wav,,b.glb"))
+        options = AnimateOptions(pictures=Pictures((32, 24), camera="close"))
+        result = animate_batch(rows, options)
+        assert result.written == 1
+        assert len(list((folder / "a").iterdir())) == 25
+        (problem,) = result.problems
+        assert problem.startswith("row 3 (b.glb): .glb holds no pictures")
 
     def test_what_is_wrong_with_all_is_said_once(self, folder: Path) -> None:
         rows = read_batch(write_list(folder, "speech.wav,,a.npz"))

@@ -193,6 +193,7 @@ animate I/speech.wav -o O/side.glb: side.wav' exists already; use --force
 {ANIMATE} --reference I/empty.mp4: empty.mp4' is empty
 {ANIMATE} --reference I/cut.mp4: cut.mp4'
 {ANIMATE} --reference I/text.mp4: text.mp4'
+{ANIMATE} --light flat: .glb holds no pictures
 {ANIMATE} --style I/missing.style: missing.style' does not exist
 {ANIMATE} --style I/folder: folder' is a folder
 {ANIMATE} --style I/empty.style: empty.style' is empty
@@ -243,6 +244,12 @@ export I/cut.npz -o O/new.glb: cut.npz' is not a motion clip
 export I/clip.npz -o O/new.fbx: cannot write 'new.fbx'
 export I/clip.npz -o O/taken.npz: taken.npz' is a folder
 export I/clip.npz -o O/there.glb: use --force
+export I/clip.npz -o O/new.glb --camera close: .glb holds no pictures
+export I/clip.npz -o O/new.mp4 --size 12: size '12' must be WIDTHxHEIGHT in pixels, as 1280x720
+export I/clip.npz -o O/new.mp4 --background transparent: .mp4 has no transparency
+export I/clip.npz -o O/new.gif --fps 60: .gif shows at most 50 pictures a second
+export I/clip.npz -o O/new.mp4 --beside I/speech.wav: has no pictures, only sound
+export I/clip.npz --format a2f-json -o O/new.json --wireframe: a2f-json hold no pictures
 export I/clip.npz -o O/new.glb --audio I/missing.wav: missing.wav' does not exist
 export I/clip.npz -o O/new.glb --audio I/mute.mp4: has no audio track
 export I/clip.npz -o O/side.glb --audio I/speech.wav: side.wav' exists already

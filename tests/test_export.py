@@ -341,6 +341,8 @@ def test_unknown_suffix_is_refused_before_any_work(tmp_path):
         ".usdz",
         ".mp4",
         ".webm",
+        ".gif",
+        ".png",
         ".csv",
         ".json",
         ".obj",

@@ -13,6 +13,7 @@ from av.stream import Disposition
 
 from adamesh.errors import InputError
 from adamesh.media.audio import load_audio, write_wav
+from adamesh.media.gif import GifWriter, choose_palette
 from adamesh.media.video import VideoWriter, probe, read_frames
 from adamesh.rates import SAMPLE_RATE
 
@@ -339,6 +340,13 @@ class TestVideoWriter:
         assert len(list(read_frames(path, fps))) == math.ceil(fps)
         assert len(load_audio(path)) / SAMPLE_RATE == pytest.approx(1.0, abs=0.05)
 
+    def test_rounded_rates_are_taken_for_what_they_mean(self, tmp_path: Path) -> None:
+        with VideoWriter(tmp_path / "a.mp4", 29.97, 64, 48) as video:
+            video.write(GREY)
+            video.write(GREY)
+        with av.open(str(tmp_path / "a.mp4")) as container:
+            assert container.streams.video[0].average_rate == Fraction(30_000, 1001)
+
     def test_all_sound_is_written(self, tmp_path: Path) -> None:
         path = tmp_path / "long.mp4"
         with VideoWriter(path, 25, 64, 48, (click(3.0, SAMPLE_RATE, 2.8), SAMPLE_RATE)) as video:
@@ -367,11 +375,47 @@ class TestVideoWriter:
             VideoWriter(tmp_path / "odd.mp4", 25, 63, 48)
         with pytest.raises(InputError, match=r"must end in \.mp4"):
             VideoWriter(tmp_path / "talk.xyz", 25, 64, 48)
+        with pytest.raises(InputError, match=r"no place for transparency; write a \.webm"):
+            VideoWriter(tmp_path / "clear.mp4", 25, 64, 48, alpha=True)
         with (
             pytest.raises(InputError, match=r"must be uint8 \[48, 64, 3\], got float64"),
             VideoWriter(tmp_path / "talk.mp4", 25, 64, 48) as video,
         ):
             video.write(GREY / 255)
+
+
+class TestGifWriter:
+    @pytest.mark.parametrize("fps", [10, 23.976, 24, 25, 29.97, 30, 48, 50])
+    def test_delays_keep_the_time(self, tmp_path: Path, fps: float) -> None:
+        exact = {23.976: 24_000 / 1001, 29.97: 30_000 / 1001}.get(fps, fps)
+        pictures = [np.full((20, 30, 3), 2 * k, np.uint8) for k in range(120)]
+        palette = choose_palette(pictures)
+        with GifWriter(tmp_path / "a.gif", fps, 30, 20, palette) as gif:
+            for picture in pictures:
+                gif.write(picture)
+        # Read from the format's own bytes: every picture has a graphic control extension.
+        content = (tmp_path / "a.gif").read_bytes()
+        blocks = content.split(b"\x21\xf9\x04")[1:]
+        delays = [int.from_bytes(block[1:3], "little") for block in blocks]
+        assert len(delays) == len(pictures)
+        assert min(delays) >= 2  # a shorter one is taken for 10
+        shown = np.cumsum([0, *delays]) / 100
+        assert np.abs(shown - np.arange(121) / exact).max() <= 0.005 + 1e-9
+
+    def test_colours_are_the_pictures_own(self, tmp_path: Path) -> None:
+        pictures = [np.full((48, 64, 3), c, np.uint8) for c in ([13, 201, 77], [240, 17, 99])]
+        with GifWriter(tmp_path / "a.gif", 25, 64, 48, choose_palette(pictures)) as gif:
+            for picture in pictures:
+                gif.write(picture)
+        for found, picture in zip(read_frames(tmp_path / "a.gif"), pictures, strict=True):
+            assert np.abs(found.astype(int) - picture).max() <= 4
+
+    def test_says_what_is_wrong(self, tmp_path: Path) -> None:
+        palette = choose_palette([WHITE])
+        with pytest.raises(InputError, match="at most 50 pictures a second, got 60"):
+            GifWriter(tmp_path / "a.gif", 60, 64, 48, palette)
+        with pytest.raises(InputError, match="at least one picture"):
+            choose_palette([])
 
 
 def test_wav_is_plain_pcm(tmp_path: Path) -> None:

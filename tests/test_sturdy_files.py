@@ -1,6 +1,7 @@
 """Files appear whole or not at all: killed writers, full disks, read-only folders, too long names."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -20,11 +21,14 @@ from test_cli import style_of
 
 from adamesh.errors import InputError
 from adamesh.export import check_export, export
+from adamesh.export.sequence import write_files
 from adamesh.faces import load_embedded_face
 from adamesh.faces.storage import save_face
 from adamesh.files import atomic_output, check_input, check_output
 from adamesh.formats import read_track, write_track
 from adamesh.media.audio import load_audio, write_wav
+from adamesh.media.gif import GifWriter, choose_palette
+from adamesh.media.picture import png_bytes
 from adamesh.media.video import VideoWriter, read_frames
 from adamesh.motion import MotionClip
 from adamesh.pipeline.style import Style
@@ -50,6 +54,18 @@ def write_video(path: Path) -> None:
             video.write(picture)
 
 
+def write_gif(path: Path) -> None:
+    pictures = NOISE.integers(0, 256, (PICTURES, SIZE, SIZE, 3), np.uint8)
+    with GifWriter(path, 25, SIZE, SIZE, choose_palette(pictures)) as gif:
+        for picture in pictures:
+            gif.write(picture)
+
+
+def write_stills(path: Path) -> None:
+    picture = NOISE.integers(0, 256, (SIZE, SIZE, 4), np.uint8)
+    write_files(path, [png_bytes(picture)] * PICTURES, PICTURES)
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "x.npz": lambda path: clip().save(path),
     "x.glb": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
@@ -59,6 +75,8 @@ WRITERS: dict[str, Callable[[Path], object]] = {
         for suffix in ("usda", "usdc", "usdz")
     },
     "x.mp4": write_video,
+    "x.gif": write_gif,
+    "stills.png": write_stills,
     "x.style": lambda path: style_of("0" * 16).save(path, force=True),
     "x.safetensors": lambda path: save_face(load_embedded_face(), path),
     "sound.wav": lambda path: write_wav(path, SOUND, SAMPLE_RATE),
@@ -167,6 +185,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "x.glb": lambda path: pygltflib.GLTF2().load_binary(path).binary_blob()[-1],
     "x.csv": read_track,
     "x.mp4": lambda path: sum(1 for _ in read_frames(path)) == PICTURES or _fail(path),
+    "x.gif": lambda path: sum(1 for _ in read_frames(path)) == PICTURES or _fail(path),
     "x.style": Style.load,
     "x.wav": lambda path: len(load_audio(path)) == len(SOUND) or _fail(path),
 }
@@ -180,24 +199,25 @@ def _fail(path: Path) -> None:
     raise AssertionError(f"{path} is not whole")
 
 
-def write_without_end(folder: Path, ready: Event) -> None:
+def write_without_end(folder: Path, ready: Event, first: int) -> None:
+    names = sorted(READERS.keys() & WRITERS.keys())
     load_embedded_face()
     ready.set()
-    while True:
-        for name in READERS.keys() & WRITERS.keys():
-            WRITERS[name](folder / name)
+    for number in itertools.count(first):
+        name = names[number % len(names)]
+        WRITERS[name](folder / name)
 
 
 def test_killed_writers_leave_whole_files(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(HEAVY)
     moments = random.Random(0)
-    for _ in range(10):
+    for first in range(10):  # another format each time, so that slow ones have their turn
         ready = context.Event()
-        writer = context.Process(target=write_without_end, args=(tmp_path, ready))
+        writer = context.Process(target=write_without_end, args=(tmp_path, ready, first))
         writer.start()
         assert ready.wait(60)
-        time.sleep(moments.uniform(0, 0.5))
+        time.sleep(moments.uniform(0, 1))
         writer.kill()
         writer.join()
         for name, read in READERS.items():

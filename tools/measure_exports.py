@@ -3,6 +3,7 @@
 python tools/measure_exports.py
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -20,20 +21,21 @@ SECONDS = 60
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suffixes", nargs="*", metavar="SUFFIX", help="formats; all by default")
+    chosen = parser.parse_args().suffixes or list(FORMATS)
     speech = np.resize(load_audio(SAMPLE_SPEECH), SECONDS * SAMPLE_RATE)
     clip = animate(speech)
     sound = (speech, SAMPLE_RATE)
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in FORMATS:
+        for suffix in chosen:
             for encoding in get_args(Encoding) if suffix == ".glb" else ["plain"]:
-                own = (
-                    Path(folder) / f"{suffix[1:]} {encoding}"
-                )  # two formats make folders of one name
+                # Two formats make folders of one name.
+                own = Path(folder) / f"{suffix[1:]} {encoding}"
                 own.mkdir()
                 warm, minute = (own / f"{name}{suffix}" for name in ("warm", "minute"))
-                export(
-                    clip.slice(0, 1), warm, audio=sound, encoding=encoding
-                )  # libraries load once
+                # Libraries load once.
+                export(clip.slice(0, 1), warm, audio=sound, encoding=encoding)
                 start = time.perf_counter()
                 written = export(clip, minute, audio=sound, encoding=encoding)
                 took = time.perf_counter() - start

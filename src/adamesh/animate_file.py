@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adamesh.export.pictures import Pictures
+
 if TYPE_CHECKING:
     from adamesh.export import Encoding
     from adamesh.faces import Face
@@ -30,6 +32,7 @@ class AnimateOptions:
     neutral: bool = False  # the average head instead of the person's
     face: str | None = None  # by name; None: the model's own
     checkpoint: Path | None = None  # of the expression adapter; None: the shipped one
+    pictures: Pictures = Pictures()  # noqa: RUF009, it is frozen
     force: bool = False  # replace outputs that exist
 
 
@@ -80,6 +83,7 @@ def animate_file(
         fps=options.fps,
         encoding=options.encoding,
         force=options.force,
+        pictures=options.pictures,
         progress=progress,
     )
     return clip, written

@@ -214,7 +214,14 @@ def _fault(row: Row, options: AnimateOptions) -> str | None:
         check_input(row.speech, "speech")
         if row.style is not None:
             check_input(row.style, "style")
-        check_export(row.output, force=options.force, sound=True, encoding=options.encoding)
+        check_export(
+            row.output,
+            force=options.force,
+            sound=True,
+            fps=options.fps,
+            encoding=options.encoding,
+            pictures=options.pictures,
+        )
     except AdaMeshError as error:
         return str(error)
     return None

@@ -21,10 +21,13 @@ from adamesh.cli.options import (
     MadeFor,
     Output,
     TrackFps,
+    options_of,
+    pictures,
     progress_bars,
 )
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
+from adamesh.export.pictures import Pictures
 from adamesh.files import check_input, check_output
 
 if TYPE_CHECKING:
@@ -81,6 +84,7 @@ def _check_suffix(output: Path, *suffixes: str) -> None:
 
 
 @app.command()
+@options_of(pictures=pictures)
 def animate(
     speech: Annotated[Path | None, typer.Argument(help="Any file with an audio track.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
@@ -117,6 +121,8 @@ def animate(
         int | None, typer.Option(help="Processes of a batch; one a core by default.", min=1)
     ] = None,
     force: Force = False,
+    *,
+    pictures: Pictures,
 ) -> None:
     """Speech in, animated head out.
 
@@ -127,6 +133,8 @@ def animate(
       adamesh animate speech.wav --style me.style -o talking.mp4
 
       adamesh animate speech.wav --face flame2023 -o talking.glb
+
+      adamesh animate speech.wav --background transparent -o talking.webm
 
       adamesh animate --batch lines.csv
     """
@@ -148,6 +156,7 @@ def animate(
         neutral=identity is Identity.neutral,
         face=face,
         checkpoint=checkpoint,
+        pictures=pictures,
         force=force,
     )
     if batch is not None:
@@ -168,7 +177,9 @@ def animate(
     from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
-    check_export(output, force=force, sound=True, encoding=encoding.value)
+    check_export(
+        output, force=force, sound=True, fps=fps, encoding=encoding.value, pictures=pictures
+    )
     shown_face(options)  # an unknown name is said before a style is learned
     with progress_bars() as report:
         personal = None
@@ -344,6 +355,7 @@ def _import_track(file: Path, output: Path, kind: str | None, fps: float | None)
 
 
 @app.command()
+@options_of(pictures=pictures)
 def export(
     clip: Annotated[Path, typer.Argument(help="Clip (.npz) from `track` or `animate`.")],
     output: Output,
@@ -358,6 +370,8 @@ def export(
     made_for: MadeFor = None,
     encoding: GlbEncoding = Encoding.plain,
     force: Force = False,
+    *,
+    pictures: Pictures,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it, or --format.
 
@@ -369,7 +383,7 @@ def export(
 
       adamesh export talking.npz --format a2f-json -o talking.json
 
-      adamesh export talking.npz --face flame2023 -o talking.mp4
+      adamesh export talking.npz --face flame2023 --camera close -o talking.mp4
 
       adamesh export talking.npz --face flame2023 --format vhap -o talking-vhap.npz
     """
@@ -382,9 +396,18 @@ def export(
             raise InputError(f"files of {kind} have no sound; leave out --audio")
         if encoding is not Encoding.plain:
             raise InputError(f"--encoding is for .glb, not for files of {kind}; leave it out")
+        if pictures != Pictures():
+            raise InputError(f"files of {kind} hold no pictures; leave out what is for those")
         check_track(output, kind, force=force)
     else:
-        check_export(output, force=force, sound=audio is not None, encoding=encoding.value)
+        check_export(
+            output,
+            force=force,
+            sound=audio is not None,
+            fps=fps,
+            encoding=encoding.value,
+            pictures=pictures,
+        )
     if made_for is not None and face is None:
         raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
@@ -415,6 +438,7 @@ def export(
             fps=fps,
             encoding=encoding.value,
             force=force,
+            pictures=pictures,
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(str(written))

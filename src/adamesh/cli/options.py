@@ -1,11 +1,15 @@
 """What several commands share: their options, and the progress bars."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from adamesh.export.pictures import TRANSPARENT, CameraName, LightName, Pictures, parse_size
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
@@ -38,6 +42,75 @@ Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[
     Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
 ]
+
+
+def options_of(
+    **makers: Callable[..., Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of a function in place of one parameter, and that what the function makes.
+
+    @app.command()
+    @options_of(pictures=pictures)
+    def show(clip: Path, *, pictures: Pictures) -> None: ...
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters.values()
+        parts = {name: inspect.signature(maker).parameters for name, maker in makers.items()}
+        parameters = [p for p in own if p.name not in makers] + [
+            p.replace(kind=p.KEYWORD_ONLY) for part in parts.values() for p in part.values()
+        ]
+
+        @functools.wraps(command)
+        def run(*values: Any, **options: Any) -> None:
+            for name, maker in makers.items():
+                options[name] = maker(**{p: options.pop(p) for p in parts[name] if p in options})
+            command(*values, **options)
+
+        # Typer reads both.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+_PICTURES = "Pictures (.mp4, .webm, .gif, .png)"
+
+
+def pictures(
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="WIDTHxHEIGHT", help="Of the head's picture, pixels.", rich_help_panel=_PICTURES
+        ),
+    ] = "{}x{}".format(*Pictures.size),
+    camera: Annotated[
+        CameraName, typer.Option(help="Where it stands.", rich_help_panel=_PICTURES)
+    ] = Pictures.camera,
+    light: Annotated[
+        LightName, typer.Option(help="How the head is lit.", rich_help_panel=_PICTURES)
+    ] = Pictures.light,
+    background: Annotated[
+        str,
+        typer.Option(
+            metavar="COLOUR",
+            help=f"Name in CSS, #RRGGBB, or {TRANSPARENT} (.webm and .png).",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = Pictures.background,
+    wireframe: Annotated[
+        bool, typer.Option("--wireframe", help="Draw the mesh.", rich_help_panel=_PICTURES)
+    ] = Pictures.wireframe,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VIDEO", help="Show it to the left of the head.", rich_help_panel=_PICTURES
+        ),
+    ] = Pictures.beside,
+) -> Pictures:
+    """What a rendering looks like, from the command line."""
+    return Pictures(parse_size(size), camera, light, background, wireframe, beside)
 
 
 @contextmanager

@@ -11,14 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError, need
+from adamesh.export.pictures import Medium, Pictures
 from adamesh.files import atomic_output, check_new_folder, check_output
 from adamesh.motion import MotionClip
 from adamesh.rates import exact_fps
 
 if TYPE_CHECKING:
+    from adamesh.export.rendered import Film
     from adamesh.faces import Face
 
-__all__ = ["FORMATS", "Encoding", "Sound", "check_export", "export", "exported_files"]
+__all__ = [
+    "FORMATS",
+    "Encoding",
+    "Pictures",
+    "Sound",
+    "check_export",
+    "export",
+    "exported_files",
+]
 
 Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
 Encoding = Literal["plain", "sparse", "quantised"]  # of a .glb, see docs/exports.md
@@ -35,6 +45,7 @@ class _Job:
     betas: ArrayLike | None
     encoding: Encoding
     audio: Sound | None
+    pictures: Pictures
     progress: Progress | None
 
 
@@ -54,6 +65,7 @@ class _Format:
     fps: float | None = None  # what its readers expect; None: the clip's own
     encodings: bool = False  # it has others than the plain one
     folder: bool = False  # the output is a folder of the name without suffix
+    medium: Medium | None = None  # of a format that is pictures of the head
 
 
 def export(
@@ -66,6 +78,7 @@ def export(
     force: bool = False,
     betas: ArrayLike | None = None,
     encoding: Encoding = "plain",
+    pictures: Pictures | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Writes a clip in the format of the suffix of `path`.
@@ -76,6 +89,10 @@ def export(
     - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
       beside it; `.usdz`: one package with the sound in it.
     - `.mp4`, `.webm`: a rendering, with the sound in it.
+    - `.gif`: a rendering at 25 fps where no other rate is asked for, at most 50; the sound goes into a `.wav`
+      of the same name beside it.
+    - `.png`: a rendering as a folder of the name without suffix, with a numbered picture a frame; the sound
+      goes into a `.wav` beside it.
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
     - `.json`: named curves, with rotations as quaternions; the sound goes into a `.wav` beside it.
@@ -92,21 +109,29 @@ def export(
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
         encoding: of a `.glb`: every number in full; only what morph targets move; or integers.
+        pictures: what a rendering looks like.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
         The files written, or the folder.
     Raises:
-        InputError: unknown suffix, a file exists already, clip and face do not fit, or another encoding
-            than `plain` is asked of another format than `.glb`.
+        InputError: unknown suffix, a file exists already, clip and face do not fit, or the format has no such
+            encoding or cannot hold such pictures.
         MissingDependencyError: the format needs an extra that is not installed.
     """
-    outputs = check_export(path, force=force, sound=audio is not None, encoding=encoding)
+    outputs = check_export(
+        path,
+        force=force,
+        sound=audio is not None,
+        fps=fps,
+        encoding=encoding,
+        pictures=pictures,
+    )
     path = Path(path)
     kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
     clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, path, face, betas, encoding, audio, progress))
+    kind.write(_Job(clip, path, face, betas, encoding, audio, pictures or Pictures(), progress))
     return outputs
 
 
@@ -115,29 +140,40 @@ def check_export(
     *,
     force: bool = False,
     sound: bool = False,
+    fps: float | None = None,
     encoding: Encoding = "plain",
+    pictures: Pictures | None = None,
 ) -> list[Path]:
     """What `export` would write, checked before any work is done.
 
     Args:
-        path: as for `export`.
+        path, fps, encoding, pictures: as for `export`.
         force: files that exist may be replaced.
         sound: the export will have sound.
-        encoding: as for `export`.
     Returns:
         The files that `export` will write, `path` or the folder first.
     Raises:
         InputError: unknown suffix, a file exists already, there is no such folder, or the format has no such
-            encoding.
+            encoding or cannot hold such pictures.
         MissingDependencyError: the format needs an extra that is not installed.
     """
     output, *sounds = exported_files(path, sound=sound)
-    kind = FORMATS[Path(path).suffix.lower()]
-    kind.need()
+    suffix = Path(path).suffix.lower()
+    kind, pictures = FORMATS[suffix], pictures or Pictures()
+    if kind.medium is None and pictures != Pictures():
+        drawn = ", ".join(name for name, other in FORMATS.items() if other.medium)
+        raise InputError(
+            f"{suffix} holds no pictures, so their size, camera and so on have no place in it; leave "
+            f"them out or write one of {drawn}"
+        )
     if encoding != "plain" and not kind.encodings:
         raise InputError(f"the encoding '{encoding}' is for .glb; leave it out for '{output.name}'")
+    kind.need()
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
-    return [check, *(check_output(file, force=force) for file in sounds)]
+    outputs = [check, *(check_output(file, force=force) for file in sounds)]
+    if kind.medium is not None:
+        pictures.check(suffix, kind.medium, fps)
+    return outputs
 
 
 def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
@@ -215,17 +251,31 @@ def _sound_beside(job: _Job) -> Iterator[None]:
         yield
 
 
-def _write_mp4(job: _Job) -> None:
-    from adamesh.export.mp4 import write_mp4
+def _write_video(job: _Job) -> None:
+    from adamesh.export.rendered import write_video
 
-    write_mp4(
-        job.clip,
-        job.path,
-        face=_face(job),
-        betas=job.betas,
-        audio=job.audio,
-        progress=job.progress,
-    )
+    alpha = job.pictures.transparent
+    write_video(_film(job), job.path, audio=job.audio, alpha=alpha, progress=job.progress)
+
+
+def _write_gif(job: _Job) -> None:
+    from adamesh.export.rendered import write_gif
+
+    with _sound_beside(job):
+        write_gif(_film(job), job.path, progress=job.progress)
+
+
+def _write_png(job: _Job) -> None:
+    from adamesh.export.rendered import write_png_files
+
+    with _sound_beside(job):
+        write_png_files(_film(job), job.path, progress=job.progress)
+
+
+def _film(job: _Job) -> "Film":
+    from adamesh.export.rendered import Film
+
+    return Film(job.clip, _face(job), job.betas, job.pictures)
 
 
 def _face(job: _Job) -> "Face":
@@ -240,8 +290,22 @@ FORMATS: dict[str, _Format] = {
     ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdz": _Format(_write_usdz, _need_usd),
-    ".mp4": _Format(_write_mp4, _need_renderer),
-    ".webm": _Format(_write_mp4, _need_renderer),
+    ".mp4": _Format(_write_video, _need_renderer, medium=Medium()),
+    ".webm": _Format(_write_video, _need_renderer, medium=Medium(alpha=True)),
+    ".gif": _Format(
+        _write_gif,
+        _need_renderer,
+        sound_suffix=".wav",
+        fps=25.0,
+        medium=Medium(odd=True, fastest=50.0),
+    ),
+    ".png": _Format(
+        _write_png,
+        _need_renderer,
+        sound_suffix=".wav",
+        folder=True,
+        medium=Medium(alpha=True, odd=True),
+    ),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
     ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),

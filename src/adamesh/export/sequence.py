@@ -3,7 +3,7 @@
 Vertices keep their number and order over all frames. Units and axes are ours: metres, +Y up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,30 @@ def write_sequence(
     """
     check_fit(clip, face)
     mesh = _MESHES[path.suffix.lower()](face)
-    digits = max(4, len(str(clip.frames)))
+    write_files(path, map(mesh, posed_vertices(clip, face, betas)), clip.frames, progress)
+
+
+def write_files(
+    path: Path,
+    contents: Iterable[bytes],
+    count: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes `NAME.SUFFIX` as a new folder `NAME` of `NAME_0001.SUFFIX`, ..., whole or not at all.
+
+    Args:
+        path: where, with the suffix of the files.
+        contents: of each file; `count` of them.
+        progress: called with files done and `count`.
+    Raises:
+        InputError: the folder exists, or cannot be written.
+    """
+    digits = max(4, len(str(count)))
     with atomic_folder(path.with_suffix("")) as folder:
-        for number, vertices in enumerate(posed_vertices(clip, face, betas), start=1):
-            (folder / f"{path.stem}_{number:0{digits}}{path.suffix}").write_bytes(mesh(vertices))
+        for number, content in enumerate(contents, start=1):
+            (folder / f"{path.stem}_{number:0{digits}}{path.suffix}").write_bytes(content)
             if progress is not None:
-                progress(number, clip.frames)
+                progress(number, count)
 
 
 def _obj(face: "Face") -> MeshWriter:

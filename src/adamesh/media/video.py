@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
 from adamesh.media.container import decoded, open_media, picture_stream
+from adamesh.rates import exact_fps
 
 DEFAULT_RATE = 25.0  # of a single picture
 AUDIO_RATE = 48_000  # Hz, of the sound in written videos: every player takes it
@@ -34,11 +35,12 @@ class _Codecs:
     audio: str
     quality: int  # CRF, hard to tell from the original
     options: dict[str, object]
+    alpha: bool = False  # it has a place for transparency
 
 
 _H264 = _Codecs("libx264", "aac", 18, {})
 # A bit rate of 0 leaves the size to the quality.
-_VP9 = _Codecs("libvpx-vp9", "libopus", 24, {"b": "0"})
+_VP9 = _Codecs("libvpx-vp9", "libopus", 24, {"b": "0"}, alpha=True)
 CONTAINERS = {".mp4": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
 
 
@@ -202,13 +204,14 @@ class VideoWriter:
 
     Args:
         path: the suffix chooses the container, one of `CONTAINERS`.
-        fps: pictures per second.
+        fps: pictures per second; 29.97 and so on mean what they round, 30000/1001.
         width, height: even numbers of pixels.
         audio: mono samples float32 [N], -1..1, and their rate in Hz.
         quality: CRF, 0 (best) to 51 of H.264 and 63 of VP9; default: hard to tell from the original.
+        alpha: pictures have straight alpha as a fourth channel; WebM alone has a place for it.
     Raises:
-        InputError: a size is odd, the suffix is another, or the file cannot be written; on leaving
-            the block also if no picture was written.
+        InputError: a size is odd, the suffix is another, it has no place for alpha, or the file cannot be
+            written; on leaving the block also if no picture was written.
     """
 
     def __init__(
@@ -219,6 +222,7 @@ class VideoWriter:
         height: int,
         audio: tuple[np.ndarray, int] | None = None,
         quality: int | None = None,
+        alpha: bool = False,
     ) -> None:
         if Path(path).suffix.lower() not in CONTAINERS:
             raise InputError(f"video '{path}' must end in {', '.join(CONTAINERS)}")
@@ -226,8 +230,13 @@ class VideoWriter:
             raise InputError(f"video needs an even width and height, got {width} x {height}")
         self._path, self._width, self._height = Path(path), width, height
         self._codecs = CONTAINERS[self._path.suffix.lower()]
+        if alpha and not self._codecs.alpha:
+            raise InputError(f"video '{path}' has no place for transparency; write a .webm")
         self._quality = self._codecs.quality if quality is None else quality
-        self._rate = Fraction(fps).limit_denominator(1001)  # 29.97 is 30000 / 1001
+        self._channels = 4 if alpha else 3
+        # Pixel formats of the pictures that are given and of those that are coded, in FFmpeg's names.
+        self._given, self._coded = ("rgba", "yuva420p") if alpha else ("rgb24", "yuv420p")
+        self._rate = Fraction(exact_fps(fps)).limit_denominator(1001)
         self._samples, self._sample_rate = audio or (np.zeros(0, np.float32), AUDIO_RATE)
         self._pictures = self._sounded = 0  # pictures and samples written
 
@@ -265,7 +274,7 @@ class VideoWriter:
 
     def _add_video_stream(self) -> VideoStream:
         stream = cast(VideoStream, self._container.add_stream(self._codecs.video, self._rate))
-        stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = self._width, self._height, self._coded
         stream.options = self._codecs.options | {"crf": str(self._quality)}
         codec = stream.codec_context
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
@@ -281,18 +290,19 @@ class VideoWriter:
         return stream
 
     def write(self, frame: np.ndarray) -> None:
-        """Adds the next picture, uint8 RGB [height, width, 3].
+        """Adds the next picture, uint8 RGB [height, width, 3], with alpha [height, width, 4].
 
         Raises:
             InputError: the picture has another shape or type.
         """
-        expected = (self._height, self._width, 3)
+        expected = (self._height, self._width, self._channels)
         if frame.shape != expected or frame.dtype != np.uint8:
             raise InputError(
                 f"a picture must be uint8 {list(expected)}, got {frame.dtype} {list(frame.shape)}"
             )
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self._given)
+        picture = picture.reformat(
+            format=self._coded, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
         picture.pts, picture.time_base = self._pictures, 1 / self._rate
         self._container.mux(self._video.encode(picture))

@@ -37,13 +37,15 @@ STUDIO: tuple[Light, ...] = (
     ((0.3, 0.9, -0.9), (1.0, 1.0, 1.0), 0.30),
     ((0.0, -0.1, 1.0), (1.0, 0.98, 0.96), 0.20),
 )
-_AMBIENT = 0.30
+AMBIENT = 0.30
 # The surface's back is the inside of the head, which is seen through the mouth of a face that has no
 # mouth cavity. Little light falls there: this share.
-_DARK_INSIDE = {"skin", "lips"}
+_SURFACE = {"skin", "lips"}
 _INSIDE = 0.15
 
 BACKGROUND = (0.86, 0.88, 0.90)
+_WIRE = (0.04, 0.12, 0.20)  # sRGB of the mesh's lines
+_WIRE_OPACITY = 0.4
 
 
 class HeadRenderer:
@@ -54,10 +56,12 @@ class HeadRenderer:
         size: (width, height), pixels.
         camera: intrinsics and place; None looks at the face from the front. Its size must be
             `size`.
-        background: sRGB 0..1.
+        background: sRGB 0..1; None is transparent, and pictures then have an alpha channel.
         colors: [V, 3] sRGB 0..1 in place of the face's own, for error maps and other people's
             looks.
         lights: direction from the face in the camera's frame, sRGB colour and strength of each.
+        ambient: light that comes from everywhere, as a share of the surface's colour.
+        wireframe: draw the mesh's edges on skin and lips.
 
     Raises:
         MissingDependencyError: VTK is not installed.
@@ -70,9 +74,11 @@ class HeadRenderer:
         face: Face,
         size: tuple[int, int] = (512, 512),
         camera: Camera | None = None,
-        background: tuple[float, float, float] = BACKGROUND,
+        background: tuple[float, float, float] | None = BACKGROUND,
         colors: NDArray[np.floating] | None = None,
         lights: Sequence[Light] = STUDIO,
+        ambient: float = AMBIENT,
+        wireframe: bool = False,
     ) -> None:
         vtk = _vtk()
         self._n_vertices = face.n_vertices
@@ -95,7 +101,8 @@ class HeadRenderer:
         color_array = vtk.numpy_to_vtk(self._rgb)
 
         self._renderer = vtk.vtkRenderer()
-        self._renderer.SetBackground(*background)
+        self._transparent = background is None
+        self._renderer.SetBackground(*(background or (0.0, 0.0, 0.0)))
         self._renderer.AutomaticLightCreationOff()
         for direction, color, strength in lights:
             light = vtk.vtkLight()
@@ -131,16 +138,20 @@ class HeadRenderer:
             look = actor.GetProperty()
             share, sharpness = _SHINE.get(name, _SKIN_SHINE)
             look.SetInterpolationToPhong()
-            look.SetAmbient(_AMBIENT)
+            look.SetAmbient(ambient)
             look.SetDiffuse(1.0)
             look.SetSpecular(share)
             look.SetSpecularPower(sharpness)
-            if name in _DARK_INSIDE:
+            if wireframe and name in _SURFACE:
+                look.EdgeVisibilityOn()
+                look.SetEdgeColor(*_WIRE)
+                look.SetEdgeOpacity(_WIRE_OPACITY)
+            if name in _SURFACE:
                 look.BackfaceCullingOn()
                 inside = vtk.vtkActor()
                 inside.SetMapper(mapper)
                 dark = inside.GetProperty()
-                dark.SetAmbient(_INSIDE * _AMBIENT)
+                dark.SetAmbient(_INSIDE * ambient)
                 dark.SetDiffuse(_INSIDE)
                 dark.FrontfaceCullingOn()
                 self._renderer.AddActor(inside)
@@ -151,7 +162,11 @@ class HeadRenderer:
         self._window.AddRenderer(self._renderer)
         self._grabber = vtk.vtkWindowToImageFilter()
         self._grabber.SetInput(self._window)
-        self._grabber.SetInputBufferTypeToRGB()
+        if self._transparent:
+            self._window.AlphaBitPlanesOn()
+            self._grabber.SetInputBufferTypeToRGBA()
+        else:
+            self._grabber.SetInputBufferTypeToRGB()
         self._grabber.ReadFrontBufferOff()
         self._grabber.ShouldRerenderOff()
         self._to_numpy = vtk.vtk_to_numpy
@@ -184,7 +199,8 @@ class HeadRenderer:
         Args:
             vertices: [V, 3] metres.
         Returns:
-            [height, width, 3] sRGB.
+            [height, width, 3] sRGB, or [height, width, 4] with straight alpha where the background is
+            transparent.
         Raises:
             InputError: the vertices are not those of this face.
         """
@@ -205,8 +221,8 @@ class HeadRenderer:
         self._grabber.Update()
         image = self._grabber.GetOutput()
         width, height, _ = image.GetDimensions()
-        pixels = self._to_numpy(image.GetPointData().GetScalars()).reshape(height, width, 3)
-        return pixels[::-1].copy()
+        pixels = self._to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[::-1]
+        return _straight(pixels) if self._transparent else pixels.copy()
 
     def close(self) -> None:
         """Frees the OpenGL context."""
@@ -223,6 +239,13 @@ class HeadRenderer:
         normals = self._corner_sum @ np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=1, keepdims=True)
         return (normals / np.maximum(length, 1e-20)).astype(np.float32)
+
+
+def _straight(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGBA whose colours are not multiplied by alpha, from anti-aliased edges on black, where they are."""
+    color, alpha = pixels[..., :3].astype(np.float32), pixels[..., 3:]
+    color *= 255 / np.maximum(alpha, 1)
+    return np.concatenate([np.rint(color.clip(0, 255)).astype(np.uint8), alpha], axis=-1)
 
 
 def front_camera(face: Face, size: tuple[int, int]) -> Camera:

@@ -172,6 +172,8 @@ class _Rig:
             else:
                 count = self.json["accessors"][attributes["POSITION"]]["count"]
                 weights = np.tile(np.eye(len(joints))[0], (count, 1))
+            # Always four, whether or not there are as many joints.
+            weights = np.pad(weights, ((0, 0), (0, INFLUENCES)))
             chosen = np.argsort(-weights, axis=1, kind="stable")[:, :INFLUENCES]
             kept = np.take_along_axis(weights, chosen, axis=1)
             kept /= kept.sum(1, keepdims=True)
