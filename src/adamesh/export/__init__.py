@@ -46,6 +46,12 @@ def _need_renderer() -> None:
     need("pyvista", package="pyvista", purpose="rendering", extra="render")
 
 
+def _need_blender() -> None:
+    from adamesh.export.blender import blender_command
+
+    blender_command()
+
+
 @dataclass(frozen=True)
 class _Format:
     write: Callable[[_Job], None]
@@ -75,6 +81,8 @@ def export(
       `.wav` of the same name beside it.
     - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
       beside it; `.usdz`: one package with the sound in it.
+    - `.abc`, `.fbx`: points that move, or blend shapes and a skin, both through Blender; the sound goes
+      into a `.wav` beside it.
     - `.mp4`, `.webm`: a rendering, with the sound in it.
     - `.csv`: Live Link Face, at 60 fps where no other rate is asked for; the sound goes into a `.wav` of the
       same name beside it.
@@ -98,7 +106,7 @@ def export(
     Raises:
         InputError: unknown suffix, a file exists already, clip and face do not fit, or another encoding
             than `plain` is asked of another format than `.glb`.
-        MissingDependencyError: the format needs an extra that is not installed.
+        MissingDependencyError: the format needs an extra, or Blender, that is not installed.
     """
     outputs = check_export(path, force=force, sound=audio is not None, encoding=encoding)
     path = Path(path)
@@ -181,6 +189,13 @@ def _write_usdz(job: _Job) -> None:
     write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
 
 
+def _write_with_blender(job: _Job) -> None:
+    from adamesh.export.blender import write_with_blender
+
+    with _sound_beside(job):
+        write_with_blender(job.clip, job.path, face=_face(job), betas=job.betas)
+
+
 def _write_csv(job: _Job) -> None:
     from adamesh.formats.livelink import write_livelink
 
@@ -240,6 +255,8 @@ FORMATS: dict[str, _Format] = {
     ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdz": _Format(_write_usdz, _need_usd),
+    ".abc": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
+    ".fbx": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
     ".mp4": _Format(_write_mp4, _need_renderer),
     ".webm": _Format(_write_mp4, _need_renderer),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
