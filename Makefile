@@ -1,7 +1,8 @@
 # make demo   set up and make a talking head from the packaged sample, in demo/
 # make test   set up and run all tests
 # make lint   set up, then ruff and mypy
-# make test-readers   what others make of our files: Blender, the glTF validator (Node.js), three.js (Chromium)
+# make test-readers   what others make of our files: Blender, an older USD, the glTF validator (Node.js),
+#                     three.js (Chromium)
 # make venv   set up only: .venv with the package, editable, and the tools of development
 
 PYTHON ?= $(or $(shell command -v python3.11),python3)
@@ -17,14 +18,20 @@ demo: $(READY) gl
 test: $(READY) gl
 	$(BIN)/python -m pytest
 
-# Blender's module wants another numpy than ours, so it lives in an environment of its own.
+# Blender's module wants another numpy than ours, and the USD is another, so they live in environments of their own.
 READERS := .readers
 test-readers: $(READY) $(READERS)/.ready gl
 	ADAMESH_READERS=$(CURDIR)/$(READERS) $(BIN)/python -m pytest readers
 
-$(READERS)/.ready: Makefile
+$(READERS)/.ready: Makefile | $(READY)
 	$(PYTHON) -m venv $(READERS)/venv
 	$(READERS)/venv/bin/python -m pip install bpy==5.0.1
+	$(PYTHON) -m venv $(READERS)/usd
+	$(READERS)/usd/bin/python -m pip install usd-core==25.11 # the last with ComplianceChecker that was tried
+	# Its wheel lacks the definitions of the preview shaders, without which the checker fails on any material.
+	cd $(READERS)/usd/lib/python*/site-packages/pxr/pluginfo && \
+		cp -r $(CURDIR)/$(VENV)/lib/python*/site-packages/pxr/pluginfo/usdShaders . && \
+		cp -r usdShaders/resources/shaders usdHydra/resources/
 	npm install --prefix $(READERS) gltf-validator@2.0.0-dev.3.10 three@0.187.0
 	touch $@
 

@@ -1,15 +1,23 @@
-"""Opens a glTF or USD file in Blender and writes what Blender makes of it.
+"""Opens a file in Blender and writes what Blender makes of it.
 
     python blender_dump.py FILE FPS OUT.npz FRAME...
 
-OUT.npz: `posed` [frames, N, 3] metres with +Y up, `shape_keys`, and `seconds`, the length of
-the animation.
+FPS is set before, since Blender places keys by frames. OUT.npz: `posed` [frames, N, 3] metres with +Y up,
+`shape_keys`, `seconds`, the length of the animation, and `fps`, what Blender takes for the file's rate.
 """
 
+import functools
 import sys
 
 import bpy
 import numpy as np
+
+IMPORTERS = {
+    "glb": bpy.ops.import_scene.gltf,
+    "usdc": bpy.ops.wm.usd_import,
+    "fbx": bpy.ops.wm.fbx_import,
+    "abc": functools.partial(bpy.ops.wm.alembic_import, set_frame_range=True),
+}
 
 
 def in_our_axes(thing: object, local: np.ndarray) -> np.ndarray:
@@ -37,20 +45,22 @@ def main() -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = round(float(fps)), round(float(fps)) / float(fps)
-    if path.endswith(".glb"):
-        bpy.ops.import_scene.gltf(filepath=path)
-    else:
-        bpy.ops.wm.usd_import(filepath=path)
-    meshes = [o for o in bpy.data.objects if o.type == "MESH" and o.data.shape_keys]
-    names = [key.name for mesh in meshes for key in mesh.data.shape_keys.key_blocks[1:]]
+    IMPORTERS[path.rsplit(".")[-1]](filepath=path)
+    meshes = [
+        o for o in bpy.data.objects if o.type == "MESH" and (o.data.shape_keys or o.modifiers)
+    ]
+    keys = [mesh.data.shape_keys for mesh in meshes if mesh.data.shape_keys]
+    names = [key.name for shapes in keys for key in shapes.key_blocks[1:]]
     ranges = [action.frame_range for action in bpy.data.actions]
+    ranges = ranges or [(scene.frame_start, scene.frame_end)]  # Alembic is no action
     first = min(start for start, _ in ranges)
     shown = []
     for frame in frames:
         scene.frame_set(round(first + int(frame)))
         shown.append(posed(meshes))
     length = max(stop for _, stop in ranges) - first
-    np.savez(output, posed=shown, shape_keys=names, seconds=length / float(fps))
+    rate = scene.render.fps / scene.render.fps_base
+    np.savez(output, posed=shown, shape_keys=names, seconds=length / rate, fps=rate)
 
 
 main()

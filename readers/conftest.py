@@ -17,11 +17,13 @@ from adamesh.motion.spaces import ARKIT52
 
 FPS = 25.0
 FRAMES = 50
+# A Python with Blender's module, in an environment of its own.
+BLENDER = Path(os.environ.get("ADAMESH_READERS", ".")) / "venv/bin/python"
 
 
 @pytest.fixture(scope="session")
 def clip() -> MotionClip:
-    """Two seconds: every action once, neck, head and eyes turning, somebody's shape."""
+    """Two seconds: every action once, neck, head and eyes turning, the head moving, somebody's shape."""
     rng = np.random.default_rng(0)
     time = np.arange(FRAMES)[:, None] / FPS
     peaks = rng.uniform(0, FRAMES / FPS, len(ARKIT52))
@@ -34,46 +36,40 @@ def clip() -> MotionClip:
         head_pose=turns[:, 3:6],
         leye_pose=turns[:, 6:9],
         reye_pose=turns[:, 6:9],
+        transl=0.2 * turns[:, 9:],
         betas=rng.normal(0, 0.7, 50),
     )
 
 
 @pytest.fixture(scope="session")
 def exported(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The performance by suffix and encoding, written once."""
+    """The performance by suffix, encoding and frame rate, written once."""
 
     @functools.cache
-    def write(suffix: str, encoding: Encoding = "plain") -> Path:
+    def write(suffix: str, encoding: Encoding = "plain", fps: float | None = None) -> Path:
         path = tmp_path_factory.mktemp(encoding) / f"performance{suffix}"
-        export(clip, path, encoding=encoding)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ADAMESH_BLENDER", str(BLENDER))
+            export(clip, path, encoding=encoding, fps=fps)
         return path
 
     return write
 
 
-@pytest.fixture(scope="session")
-def vertices(clip: MotionClip) -> np.ndarray:
-    """[1 + T, V, 3] metres: at rest, then every frame, by our own forward."""
+def posed_vertices(clip: MotionClip) -> np.ndarray:
+    """[T, V, 3] metres, of every frame, by our own forward."""
     face = load_embedded_face()
-    betas = torch.tensor(clip.betas)[None]
-    posed = face(
-        betas=betas,
-        expression=torch.tensor(clip.expression),
-        neck_pose=torch.tensor(clip.neck_pose),
-        head_pose=torch.tensor(clip.head_pose),
-        leye_pose=torch.tensor(clip.leye_pose),
-        reye_pose=torch.tensor(clip.reye_pose),
-    )
-    return torch.cat([face(betas=betas).vertices, posed.vertices]).numpy()
+    poses = ("expression", "neck_pose", "head_pose", "leye_pose", "reye_pose", "transl")
+    given = {name: torch.tensor(getattr(clip, name)) for name in poses}
+    return face(betas=torch.tensor(clip.betas)[None], **given).vertices.numpy()
 
 
 @pytest.fixture(scope="session")
 def blender() -> Callable[..., None]:
-    """Runs a script of this folder with Blender's module; it has an environment of its own."""
-    python = Path(os.environ["ADAMESH_READERS"]) / "venv/bin/python"
+    """Runs a script of this folder in Blender."""
 
     def run(script: str, *arguments: str | Path) -> None:
-        command = [python, Path(__file__).parent / script, *arguments]
+        command = [BLENDER, Path(__file__).parent / script, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""three.js plays our GLB in a browser: vertices at a time, and a picture of it."""
+"""three.js plays our GLB and FBX in a browser: vertices at a time, and a picture of it."""
 
 import functools
 import html
@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import browse
-from conftest import FPS, FRAMES
+from conftest import FPS, FRAMES, posed_vertices
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
 
 FRAME = 20
+FILES = [(".glb", "plain"), (".glb", "sparse"), (".glb", "quantised"), (".fbx", "plain")]
 PICTURE = Path(os.environ.get("ADAMESH_READERS", ".")) / "three.png"  # kept, to be looked at
 
 
@@ -30,7 +32,7 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module", params=["plain", "sparse", "quantised"])
+@pytest.fixture(scope="module", params=FILES, ids=" ".join)
 def site(
     request: pytest.FixtureRequest,
     exported: Callable[..., Path],
@@ -38,13 +40,13 @@ def site(
 ) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(Path(__file__).parent / "three_view.html", folder / "index.html")
-    shutil.copy(exported(".glb", request.param), folder / "performance.glb")
+    file = Path(shutil.copy(exported(*request.param), folder)).name
     (folder / "node_modules").symlink_to(Path(os.environ["ADAMESH_READERS"]) / "node_modules")
     handler = functools.partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html?time={FRAME / FPS}"
+        yield f"http://127.0.0.1:{server.server_port}/index.html?file={file}&time={FRAME / FPS}"
         server.shutdown()
         thread.join()
 
@@ -58,14 +60,16 @@ def page(site: str) -> dict[str, Any]:
     return result
 
 
-def test_vertices(page: dict[str, Any], vertices: np.ndarray) -> None:
-    """Within 0.02 mm of ours, at a frame's own time."""
-    rest, posed = (np.array(page[name]).reshape(-1, 3) for name in ("rest", "posed"))
-    places = cKDTree(vertices[0]).query_ball_point(rest, r=1e-5)
-    ours = vertices[1 + FRAME]
-    error = [np.linalg.norm(ours[i] - p, axis=1).min() for i, p in zip(places, posed, strict=True)]
+def test_vertices(page: dict[str, Any], clip: MotionClip) -> None:
+    """Those that lie at one of ours in the first frame are within 0.02 mm of it at another frame's time."""
+    start, posed = (np.array(page[name]).reshape(-1, 3) for name in ("start", "posed"))
+    ours = posed_vertices(clip)
+    places = cKDTree(ours[0]).query_ball_point(start, r=2e-5)
+    pairs = zip(places, posed, strict=True)
+    error = [np.linalg.norm(ours[FRAME, i] - p, axis=1).min() for i, p in pairs]
     assert len(error) > 1000
     assert max(error) < 2e-5
+    assert page["unit"] in (None, 100)  # FBX says that a unit is 100 cm
 
 
 def test_names_and_length(page: dict[str, Any]) -> None:

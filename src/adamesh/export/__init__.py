@@ -57,6 +57,12 @@ def _need_renderer() -> None:
     need("pyvista", package="pyvista", purpose="rendering", extra="render")
 
 
+def _need_blender() -> None:
+    from adamesh.export.blender import blender_command
+
+    blender_command()
+
+
 @dataclass(frozen=True)
 class _Format:
     write: Callable[[_Job], None]
@@ -88,6 +94,8 @@ def export(
       `.wav` of the same name beside it.
     - `.usda`, `.usdc`: the same as USD, in text or binary, with the sound in a `.wav` of the same name
       beside it; `.usdz`: one package with the sound in it.
+    - `.abc`, `.fbx`: points that move, or blend shapes and a skin, both through Blender; the sound goes
+      into a `.wav` beside it.
     - `.mp4`, `.webm`: a rendering, with the sound in it.
     - `.gif`: a rendering at 25 fps where no other rate is asked for, at most 50; the sound goes into a `.wav`
       of the same name beside it.
@@ -116,7 +124,7 @@ def export(
     Raises:
         InputError: unknown suffix, a file exists already, clip and face do not fit, or the format has no such
             encoding or cannot hold such pictures.
-        MissingDependencyError: the format needs an extra that is not installed.
+        MissingDependencyError: the format needs an extra, or Blender, that is not installed.
     """
     outputs = check_export(
         path,
@@ -217,6 +225,13 @@ def _write_usdz(job: _Job) -> None:
     write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
 
 
+def _write_with_blender(job: _Job) -> None:
+    from adamesh.export.blender import write_with_blender
+
+    with _sound_beside(job):
+        write_with_blender(job.clip, job.path, face=_face(job), betas=job.betas)
+
+
 def _write_csv(job: _Job) -> None:
     from adamesh.formats.livelink import write_livelink
 
@@ -290,6 +305,8 @@ FORMATS: dict[str, _Format] = {
     ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
     ".usdz": _Format(_write_usdz, _need_usd),
+    ".abc": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
+    ".fbx": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
     ".mp4": _Format(_write_video, _need_renderer, medium=Medium()),
     ".webm": _Format(_write_video, _need_renderer, medium=Medium(alpha=True)),
     ".gif": _Format(

@@ -17,20 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from adamesh.export import Encoding
 from adamesh.export.fitting import check_fit, moving_joints
 from adamesh.export.glb_encodings import ENCODINGS, Plain, small_ints
-from adamesh.export.rest import (
-    OTHER_ROUGHNESS,
-    ROUGHNESS,
-    as_array,
-    is_uniform,
-    linear_colors,
-    strongest_joints,
-    vertex_normals,
-    with_identity,
-)
+from adamesh.export.rest import OTHER_ROUGHNESS, ROUGHNESS, Rest, at_rest, is_uniform
 from adamesh.files import atomic_output
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
-from adamesh.motion.spaces import coefficient_space
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -68,25 +58,17 @@ def write_glb(
         InputError: clip and face do not fit, or the identity has too many components.
     """
     check_fit(clip, face)
-    vertices, joints = with_identity(face, betas)
-    encoder = ENCODINGS[encoding](vertices)
+    rest = at_rest(face, betas)
+    encoder = ENCODINGS[encoding](rest.vertices)
     buffer = encoder.buffer
-    names = list(face.expression_names or coefficient_space(face.space).channels)
 
     model = gltf.GLTF2()
     model.asset = gltf.Asset(version="2.0", generator="AdaMesh")
     model.materials, primitives = [], []
-    shapes = np.moveaxis(as_array(face.expressiondirs), -1, 0)  # [E, V, 3]
-    normals = vertex_normals(vertices, as_array(face.triangles, np.int64))
-    normal_shapes = [
-        vertex_normals(vertices + shape, as_array(face.triangles, np.int64)) - normals
-        for shape in shapes
-    ]
-    for surface in _surfaces(face):
-        material, colors = _material(surface, as_array(face.colors))
+    for surface in _surfaces(rest):
+        material, colors = _material(surface, rest.colors)
         model.materials.append(material)
-        attributes = _attributes(encoder, surface, vertices, normals, colors)
-        attributes |= _skinning(encoder, as_array(face.skin_weights)[surface.vertex])
+        attributes = _attributes(encoder, surface, rest, colors)
         primitives.append(
             gltf.Primitive(
                 attributes=gltf.Attributes(**attributes),
@@ -101,7 +83,7 @@ def write_glb(
                         "POSITION": encoder.position_deltas(shape[surface.vertex]),
                         "NORMAL": encoder.normal_deltas(turn[surface.vertex]),
                     }
-                    for shape, turn in zip(shapes, normal_shapes, strict=True)
+                    for shape, turn in zip(rest.shapes, rest.turns, strict=True)
                 ],
             )
         )
@@ -109,24 +91,24 @@ def write_glb(
         gltf.Mesh(
             name="head",
             primitives=primitives,
-            weights=[0.0] * len(names),
-            extras={"targetNames": names},
+            weights=[0.0] * len(rest.shape_names),
+            extras={"targetNames": rest.shape_names},
         )
     ]
 
     # The mesh is node 0; joint j is node j + 1.
-    joint_nodes = _joint_nodes(face, joints)
+    joint_nodes = _joint_nodes(face, rest.offsets)
     model.nodes = [gltf.Node(name="head", mesh=0, skin=0), *joint_nodes]
     model.skins = [
         gltf.Skin(
             name="head",
             joints=[j + 1 for j in range(len(joint_nodes))],
-            inverseBindMatrices=encoder.inverse_binds(_inverse_binds(joints)),
+            inverseBindMatrices=encoder.inverse_binds(_inverse_binds(rest.joints)),
         )
     ]
     model.scenes = [gltf.Scene(nodes=[0, 1])]
     model.scene = 0
-    model.animations = [_animation(encoder, clip, face, joints)]
+    model.animations = [_animation(encoder, clip, face, rest.joints)]
 
     model.extensionsUsed = model.extensionsRequired = list(encoder.extensions)
     model.accessors, model.bufferViews = buffer.accessors, buffer.views
@@ -136,17 +118,12 @@ def write_glb(
         model.save_binary(temporary)
 
 
-def _surfaces(face: "Face") -> list[_Surface]:
-    triangles = as_array(face.triangles, np.int64)
-    uv, corners = as_array(face.uv), as_array(face.uv_triangles, np.int64)
+def _surfaces(rest: Rest) -> list[_Surface]:
     surfaces = []
-    for index, name in enumerate(face.material_names):
-        mine = np.flatnonzero(as_array(face.triangle_material, np.int64) == index)
-        if len(mine) == 0:
-            continue
-        pairs = np.stack([triangles[mine], corners[mine]], axis=-1).reshape(-1, 2)
+    for name, mine in rest.materials.items():
+        pairs = np.stack([rest.triangles[mine], rest.uv_triangles[mine]], axis=-1).reshape(-1, 2)
         unique, local = np.unique(pairs, axis=0, return_inverse=True)
-        top_left = uv[unique[:, 1]] * [1, -1] + [0, 1]
+        top_left = rest.uv[unique[:, 1]] * [1, -1] + [0, 1]
         surfaces.append(_Surface(name, unique[:, 0], top_left, local.reshape(-1, 3)))
     return surfaces
 
@@ -154,8 +131,8 @@ def _surfaces(face: "Face") -> list[_Surface]:
 def _material(
     surface: _Surface, colors: NDArray[np.float64]
 ) -> tuple[gltf.Material, NDArray[np.float64] | None]:
-    """The material, and the linear vertex colours [N, 3] unless one colour does for all."""
-    mine = linear_colors(colors[surface.vertex])
+    """The material, and the vertex colours [N, 3] unless one colour does for all."""
+    mine = colors[surface.vertex]
     uniform = is_uniform(mine)
     base = mine.mean(axis=0) if uniform else np.ones(3)
     material = gltf.Material(
@@ -173,15 +150,12 @@ def _material(
 
 
 def _attributes(
-    encoder: Plain,
-    surface: _Surface,
-    vertices: NDArray[np.float64],
-    normals: NDArray[np.float64],
-    colors: NDArray[np.float64] | None,
+    encoder: Plain, surface: _Surface, rest: Rest, colors: NDArray[np.float64] | None
 ) -> dict[str, int]:
+    mine = surface.vertex
     attributes = {
-        "POSITION": encoder.positions(vertices[surface.vertex]),
-        "NORMAL": encoder.normals(normals[surface.vertex]),
+        "POSITION": encoder.positions(rest.vertices[mine]),
+        "NORMAL": encoder.normals(rest.normals[mine]),
         "TEXCOORD_0": encoder.uv(surface.uv),
     }
     if colors is not None:
@@ -190,27 +164,18 @@ def _attributes(
         attributes["COLOR_0"] = encoder.buffer.add(
             packed, gltf.VEC4, target=gltf.ARRAY_BUFFER, normalized=True
         )
+    joints = rest.skin_joints[mine].astype(np.uint8)
+    attributes["JOINTS_0"] = encoder.buffer.add(joints, gltf.VEC4, target=gltf.ARRAY_BUFFER)
+    attributes["WEIGHTS_0"] = encoder.skin_weights(rest.skin_weights[mine])
     return attributes
 
 
-def _skinning(encoder: Plain, weights: NDArray[np.float64]) -> dict[str, int]:
-    """JOINTS_0 and WEIGHTS_0 of the largest influences, from skin weights [N, J]."""
-    joints, kept = strongest_joints(weights)
-    return {
-        "JOINTS_0": encoder.buffer.add(
-            joints.astype(np.uint8), gltf.VEC4, target=gltf.ARRAY_BUFFER
-        ),
-        "WEIGHTS_0": encoder.skin_weights(kept),
-    }
-
-
-def _joint_nodes(face: "Face", joints: NDArray[np.float64]) -> list[gltf.Node]:
+def _joint_nodes(face: "Face", offsets: NDArray[np.float64]) -> list[gltf.Node]:
     nodes = []
     parents = [int(p) for p in face.joint_parents]
-    for j, (name, parent) in enumerate(zip(face.joint_names, parents, strict=True)):
-        offset = joints[j] - (joints[parent] if parent >= 0 else 0)
+    for j, (name, offset) in enumerate(zip(face.joint_names, offsets.tolist(), strict=True)):
         children = [c + 1 for c, p in enumerate(parents) if p == j]
-        nodes.append(gltf.Node(name=name, translation=offset.tolist(), children=children))
+        nodes.append(gltf.Node(name=name, translation=offset, children=children))
     return nodes
 
 

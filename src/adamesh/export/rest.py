@@ -1,14 +1,19 @@
 """A face at rest as the writers of rigged heads need it: identity baked in, normals, joints, colours."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.export.fitting import full_betas
+from adamesh.motion.spaces import coefficient_space
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
+
+Float = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 MAX_INFLUENCES = 4  # joints per vertex that every engine reads
 LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
@@ -30,10 +35,45 @@ ROUGHNESS = {
 OTHER_ROUGHNESS = 0.6
 
 
-def with_identity(
-    face: "Face", betas: ArrayLike | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vertices [V, 3] and joints [J, 3] of an identity [K] at rest, metres.
+@dataclass(frozen=True)
+class Rest:
+    """A face at rest, with an identity baked in.
+
+    Attributes:
+        vertices: [V, 3] metres.
+        normals: [V, 3] unit.
+        joints: [J, 3] metres.
+        offsets: [J, 3] the same from their parents.
+        triangles: [F, 3] int64.
+        uv: [U, 2] origin at the bottom left.
+        uv_triangles: [F, 3] int64.
+        colors: [V, 3] linear, 0..1.
+        materials: triangles of every material that has any.
+        skin_joints: [V, MAX_INFLUENCES] int64, see `strongest_joints`.
+        skin_weights: [V, MAX_INFLUENCES].
+        shape_names: of the face's actions or components, E of them.
+        shapes: [E, V, 3] how they move vertices, metres.
+        turns: [E, V, 3] how they change normals.
+    """
+
+    vertices: Float
+    normals: Float
+    joints: Float
+    offsets: Float
+    triangles: Ints
+    uv: Float
+    uv_triangles: Ints
+    colors: Float
+    materials: dict[str, Ints]
+    skin_joints: Ints
+    skin_weights: Float
+    shape_names: list[str]
+    shapes: Float
+    turns: Float
+
+
+def at_rest(face: "Face", betas: ArrayLike | None) -> Rest:
+    """A face with the identity `betas` [K]; None is the average one.
 
     Raises:
         InputError: the identity has more components than the face.
@@ -41,7 +81,29 @@ def with_identity(
     shape = full_betas(face, betas)
     vertices = as_array(face.template) + as_array(face.shapedirs) @ shape
     joints = as_array(face.joints_template) + as_array(face.joints_shapedirs) @ shape
-    return vertices, joints
+    parents = np.array(face.joint_parents)
+    triangles = as_array(face.triangles, np.int64)
+    normals = vertex_normals(vertices, triangles)
+    shapes = np.moveaxis(as_array(face.expressiondirs), -1, 0)
+    material = as_array(face.triangle_material, np.int64)
+    mine = {name: np.flatnonzero(material == i) for i, name in enumerate(face.material_names)}
+    skin_joints, skin_weights = strongest_joints(as_array(face.skin_weights))
+    return Rest(
+        vertices=vertices,
+        normals=normals,
+        joints=joints,
+        offsets=joints - np.where(parents[:, None] < 0, 0.0, joints[parents]),
+        triangles=triangles,
+        uv=as_array(face.uv),
+        uv_triangles=as_array(face.uv_triangles, np.int64),
+        colors=linear_colors(as_array(face.colors)),
+        materials={name: triangles for name, triangles in mine.items() if len(triangles)},
+        skin_joints=skin_joints,
+        skin_weights=skin_weights,
+        shape_names=list(face.expression_names or coefficient_space(face.space).channels),
+        shapes=shapes,
+        turns=np.stack([vertex_normals(vertices + moved, triangles) - normals for moved in shapes]),
+    )
 
 
 def vertex_normals(
@@ -63,7 +125,7 @@ def vertex_normals(
 
 def strongest_joints(
     weights: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[Ints, Float]:
     """The joints that move each vertex most.
 
     Args:

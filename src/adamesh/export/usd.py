@@ -22,19 +22,15 @@ from adamesh.export.rest import (
     MAX_INFLUENCES,
     OTHER_ROUGHNESS,
     ROUGHNESS,
-    as_array,
+    Rest,
+    at_rest,
     is_uniform,
-    linear_colors,
-    strongest_joints,
-    vertex_normals,
-    with_identity,
 )
 from adamesh.files import atomic_output
 from adamesh.formats.usd import save_layer, save_package
 from adamesh.media.audio import write_wav
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
-from adamesh.motion.spaces import coefficient_space
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -98,7 +94,7 @@ def write_usdz(
 def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str | None) -> Any:
     """The whole scene in memory."""
     check_fit(clip, face)
-    vertices, joints = with_identity(face, betas)
+    rest = at_rest(face, betas)
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
@@ -110,37 +106,37 @@ def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str |
     root = UsdSkel.Root.Define(stage, HEAD)
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
-    skeleton = _skeleton(stage, face, joints)
-    animation = _animation(stage, clip, face, joints)
+    skeleton = _skeleton(stage, face, rest)
+    animation = _animation(stage, clip, face, rest)
     binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
     binding.CreateAnimationSourceRel().SetTargets([animation.GetPath()])
-    mesh = _mesh(stage, face, vertices)
-    _bind(mesh, face, skeleton)
-    _blend_shapes(stage, mesh, face, vertices)
-    _materials(stage, mesh, face)
+    mesh = _mesh(stage, rest)
+    _bind(mesh, rest, skeleton)
+    _blend_shapes(stage, mesh, rest)
+    _materials(stage, mesh, rest)
     if sound is not None:
         _speech(stage, sound)
     return stage
 
 
-def _skeleton(stage: Any, face: "Face", joints: NDArray[np.float64]) -> Any:
+def _skeleton(stage: Any, face: "Face", rest: Rest) -> Any:
     skeleton = UsdSkel.Skeleton.Define(stage, HEAD.AppendChild("Skeleton"))
     skeleton.CreateJointsAttr(_joint_paths(face))
     skeleton.CreateJointNamesAttr(list(face.joint_names))
-    skeleton.CreateBindTransformsAttr(_shifts(joints))
-    skeleton.CreateRestTransformsAttr(_shifts(_offsets(face, joints)))
+    skeleton.CreateBindTransformsAttr(_shifts(rest.joints))
+    skeleton.CreateRestTransformsAttr(_shifts(rest.offsets))
     return skeleton
 
 
-def _animation(stage: Any, clip: MotionClip, face: "Face", joints: NDArray[np.float64]) -> Any:
+def _animation(stage: Any, clip: MotionClip, face: "Face", rest: Rest) -> Any:
     animation = UsdSkel.Animation.Define(stage, HEAD.AppendChild("Performance"))
-    animation.CreateBlendShapesAttr(_shape_names(face))
+    animation.CreateBlendShapesAttr(rest.shape_names)
     animation.CreateJointsAttr(_joint_paths(face))
     weights = animation.CreateBlendShapeWeightsAttr()
     for frame, row in enumerate(clip.expression):
         weights.Set(Vt.FloatArray.FromNumpy(row), frame)
 
-    J = len(joints)
+    J = len(rest.joints)
     rotations = np.tile(
         np.array([0, 0, 0, 1], np.float32), (clip.frames, J, 1)
     )  # x, y, z, w in memory
@@ -152,57 +148,52 @@ def _animation(stage: Any, clip: MotionClip, face: "Face", joints: NDArray[np.fl
 
     # Readers want all three of translations, rotations and scales, or they take none of them.
     animation.CreateScalesAttr(Vt.Vec3hArray(J, Gf.Vec3h(1, 1, 1)))
-    offsets = _offsets(face, joints)
     attribute = animation.CreateTranslationsAttr()
     if clip.transl is None:
-        attribute.Set(_vectors(offsets))
+        attribute.Set(_vectors(rest.offsets))
     else:
         for frame, shift in enumerate(clip.transl):
-            moved = offsets.copy()
+            moved = rest.offsets.copy()
             moved[0] += shift
             attribute.Set(_vectors(moved), frame)
     return animation
 
 
-def _mesh(stage: Any, face: "Face", vertices: NDArray[np.float64]) -> Any:
-    triangles = as_array(face.triangles, np.int64)
+def _mesh(stage: Any, rest: Rest) -> Any:
+    vertices = rest.vertices
     mesh = UsdGeom.Mesh.Define(stage, HEAD.AppendChild("Mesh"))
     mesh.CreatePointsAttr(_vectors(vertices))
     mesh.CreateExtentAttr(_vectors(np.stack([vertices.min(axis=0), vertices.max(axis=0)])))
-    mesh.CreateFaceVertexCountsAttr(Vt.IntArray(len(triangles), 3))
-    mesh.CreateFaceVertexIndicesAttr(_ints(triangles))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray(len(rest.triangles), 3))
+    mesh.CreateFaceVertexIndicesAttr(_ints(rest.triangles))
     mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     mesh.CreateDoubleSidedAttr(True)  # lashes are single sheets, and the head is open below
-    mesh.CreateNormalsAttr(_vectors(vertex_normals(vertices, triangles)))
+    mesh.CreateNormalsAttr(_vectors(rest.normals))
     mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     primvars = UsdGeom.PrimvarsAPI(mesh)
     uv = primvars.CreatePrimvar(
         "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.faceVarying
     )
-    uv.Set(Vt.Vec2fArray.FromNumpy(as_array(face.uv, np.float32)))
-    uv.SetIndices(_ints(as_array(face.uv_triangles, np.int64)))
+    uv.Set(Vt.Vec2fArray.FromNumpy(rest.uv.astype(np.float32)))
+    uv.SetIndices(_ints(rest.uv_triangles))
     color = mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex)
-    color.Set(_vectors(linear_colors(as_array(face.colors))))
+    color.Set(_vectors(rest.colors))
     return mesh
 
 
-def _bind(mesh: Any, face: "Face", skeleton: Any) -> None:
-    joints, weights = strongest_joints(as_array(face.skin_weights))
+def _bind(mesh: Any, rest: Rest, skeleton: Any) -> None:
     binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
     binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
     binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1))
-    binding.CreateJointIndicesPrimvar(False, MAX_INFLUENCES).Set(_ints(joints))
+    binding.CreateJointIndicesPrimvar(False, MAX_INFLUENCES).Set(_ints(rest.skin_joints))
     binding.CreateJointWeightsPrimvar(False, MAX_INFLUENCES).Set(
-        Vt.FloatArray.FromNumpy(weights.reshape(-1).astype(np.float32))
+        Vt.FloatArray.FromNumpy(rest.skin_weights.reshape(-1).astype(np.float32))
     )
 
 
-def _blend_shapes(stage: Any, mesh: Any, face: "Face", vertices: NDArray[np.float64]) -> None:
-    triangles = as_array(face.triangles, np.int64)
-    normals = vertex_normals(vertices, triangles)
-    names, targets = _shape_names(face), []
-    for name, offsets in zip(names, np.moveaxis(as_array(face.expressiondirs), -1, 0), strict=True):
-        turns = vertex_normals(vertices + offsets, triangles) - normals
+def _blend_shapes(stage: Any, mesh: Any, rest: Rest) -> None:
+    targets = []
+    for name, offsets, turns in zip(rest.shape_names, rest.shapes, rest.turns, strict=True):
         changed = np.flatnonzero(
             (np.abs(offsets).max(axis=1) > LEAST_MOVE) | (np.abs(turns).max(axis=1) > LEAST_TURN)
         )
@@ -213,18 +204,13 @@ def _blend_shapes(stage: Any, mesh: Any, face: "Face", vertices: NDArray[np.floa
         shape.CreatePointIndicesAttr(_ints(changed))
         targets.append(place)
     binding = UsdSkel.BindingAPI(mesh)
-    binding.CreateBlendShapesAttr(names)
+    binding.CreateBlendShapesAttr(rest.shape_names)
     binding.CreateBlendShapeTargetsRel().SetTargets(targets)
 
 
-def _materials(stage: Any, mesh: Any, face: "Face") -> None:
+def _materials(stage: Any, mesh: Any, rest: Rest) -> None:
     """A preview surface for the triangles of each material, in their one colour or the mesh's own."""
-    triangles = as_array(face.triangles, np.int64)
-    colors = linear_colors(as_array(face.colors))
-    for index, name in enumerate(face.material_names):
-        mine = np.flatnonzero(as_array(face.triangle_material, np.int64) == index)
-        if len(mine) == 0:
-            continue
+    for name, mine in rest.materials.items():
         place = HEAD.AppendChild("Materials").AppendChild(Tf.MakeValidIdentifier(name))
         material = UsdShade.Material.Define(stage, place)
         surface = UsdShade.Shader.Define(stage, place.AppendChild("Surface"))
@@ -233,7 +219,7 @@ def _materials(stage: Any, mesh: Any, face: "Face") -> None:
         roughness = surface.CreateInput("roughness", Sdf.ValueTypeNames.Float)
         roughness.Set(ROUGHNESS.get(name, OTHER_ROUGHNESS))
         diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
-        painted = colors[triangles[mine].reshape(-1)]
+        painted = rest.colors[rest.triangles[mine].reshape(-1)]
         if is_uniform(painted):
             diffuse.Set(Gf.Vec3f(*painted.mean(axis=0).tolist()))
         else:
@@ -258,22 +244,12 @@ def _speech(stage: Any, sound: str) -> None:
     speech.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStart)
 
 
-def _shape_names(face: "Face") -> list[str]:
-    return list(face.expression_names or coefficient_space(face.space).channels)
-
-
 def _joint_paths(face: "Face") -> list[str]:
     """`root/neck/head` and so on, as UsdSkel tells a joint's parent."""
     paths: list[str] = []
     for name, parent in zip(face.joint_names, face.joint_parents, strict=True):
         paths.append(name if parent < 0 else f"{paths[parent]}/{name}")
     return paths
-
-
-def _offsets(face: "Face", joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[J, 3] places of the joints from their parents."""
-    parents = np.array(face.joint_parents)
-    return joints - np.where(parents[:, None] < 0, 0.0, joints[parents])
 
 
 def _shifts(places: NDArray[np.float64]) -> Any:

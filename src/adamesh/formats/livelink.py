@@ -58,17 +58,26 @@ def read_livelink(path: Path, fps: float | None) -> MotionClip:
     return arkit_clip(path, weights, fps, head=rotations[:, 0], eyes=rotations[:, 1:])
 
 
+def livelink_values(clip: MotionClip) -> NDArray[np.float64]:
+    """[T, 61] a clip's numbers in the order of `names.LIVELINK`: weights, then angles in radians.
+
+    Raises:
+        InputError: the clip is of another space than `arkit52`.
+    """
+    check_arkit(clip, "Live Link Face")
+    head = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
+    eyes = (Rotation.from_rotvec(clip.leye_pose), Rotation.from_rotvec(clip.reye_pose))
+    angles = [rotation.as_euler(_EULER) for rotation in (head, *eyes)]
+    return np.concatenate([clip.expression, *angles], axis=1)
+
+
 def write_livelink(clip: MotionClip, path: Path) -> None:
     """Writes a clip of the space `arkit52`, at the clip's frame rate.
 
     Raises:
         InputError: the clip is of another space.
     """
-    check_arkit(clip, "Live Link Face")
-    head = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
-    eyes = (Rotation.from_rotvec(clip.leye_pose), Rotation.from_rotvec(clip.reye_pose))
-    angles = [rotation.as_euler(_EULER) for rotation in (head, *eyes)]
-    values = np.concatenate([clip.expression, *angles], axis=1)
+    values = livelink_values(clip)
     with (
         atomic_output(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,

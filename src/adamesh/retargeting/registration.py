@@ -126,7 +126,7 @@ def register(source: Face, target: Face) -> Registration:
     found = triangle >= 0
     chosen, barycentric = chosen[found], barycentric[found]
 
-    form, *_ = np.linalg.lstsq(from_points, to_points)
+    form, *_ = np.linalg.lstsq(from_points, to_points, rcond=None)
     return Registration(
         vertices=chosen,
         corners=triangles[triangle[found]],
