@@ -2,11 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from adamesh.faces import Face
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.motion.clip import MotionClip
@@ -28,6 +31,7 @@ class AnimateOptions:
     neutral: bool = False  # the average head instead of the person's
     face: str | None = None  # by name; None: the model's own
     checkpoint: Path | None = None  # of the expression adapter; None: the shipped one
+    texture: "NDArray[np.uint8] | None" = field(default=None, compare=False)  # see `export`
     force: bool = False  # replace outputs that exist
 
 
@@ -77,6 +81,7 @@ def animate_file(
         audio=(samples, SAMPLE_RATE),
         fps=options.fps,
         force=options.force,
+        texture=options.texture,
         progress=progress,
     )
     return clip, written

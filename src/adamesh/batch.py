@@ -95,7 +95,7 @@ def animate_batch(
     """
     rows, options = list(rows), options or AnimateOptions()
     missing = [row for row in rows if options.force or not _is_written(row)]
-    problems = {row.number: reason for row in missing if (reason := _fault(row, options.force))}
+    problems = {row.number: reason for row in missing if (reason := _fault(row, options))}
     waiting = [row for row in missing if row.number not in problems]
 
     def report(left: int) -> None:
@@ -204,7 +204,7 @@ def _is_written(row: Row) -> bool:
     return False
 
 
-def _fault(row: Row, force: bool) -> str | None:
+def _fault(row: Row, options: AnimateOptions) -> str | None:
     """What can be seen to be wrong with a row before any work is done."""
     try:
         if row.surplus:
@@ -214,7 +214,9 @@ def _fault(row: Row, force: bool) -> str | None:
         check_input(row.speech, "speech")
         if row.style is not None:
             check_input(row.style, "style")
-        check_export(row.output, force=force, sound=True)
+        check_export(
+            row.output, force=options.force, sound=True, texture=options.texture is not None
+        )
     except InputError as error:
         return str(error)
     return None

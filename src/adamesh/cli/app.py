@@ -1,5 +1,6 @@
 """Commands; each is a thin line from arguments to one public function."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,14 +21,19 @@ from adamesh.cli.options import (
     Json,
     MadeFor,
     Output,
+    TextureFile,
     TrackFps,
     progress_bars,
 )
+from adamesh.cli.texture import texture as texture_command
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from adamesh.animate_file import AnimateOptions
     from adamesh.motion.clip import MotionClip
 
@@ -42,6 +48,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
 app.add_typer(face_app, name="face")
 app.command()(apply)
+app.command("texture")(texture_command)
 
 
 class Pose(StrEnum):
@@ -97,6 +104,7 @@ def animate(
     ] = 0,
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
+    texture: TextureFile = None,
     checkpoint: Checkpoint = None,
     batch: Annotated[
         Path | None,
@@ -116,6 +124,8 @@ def animate(
       adamesh animate speech.wav --style me.style -o talking.mp4
 
       adamesh animate speech.wav --face flame2023 -o talking.glb
+
+      adamesh animate speech.wav --reference me.mp4 --texture me.mp4 -o talking.mp4
 
       adamesh animate --batch lines.csv
     """
@@ -138,13 +148,15 @@ def animate(
         checkpoint=checkpoint,
         force=force,
     )
+    if texture is not None:
+        check_input(texture, "texture")
     if batch is not None:
         if any(given is not None for given in (speech, output, reference, style)):
             raise InputError(
                 "--batch names speech, style and output in its list: leave out SPEECH, -o, "
                 "--reference and --style"
             )
-        _animate_batch(batch, options, jobs)
+        _animate_batch(batch, options, texture, jobs)
         return
     if speech is None or output is None:
         raise InputError("give SPEECH and --output FILE, or --batch LIST.csv")
@@ -156,9 +168,11 @@ def animate(
     from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
-    check_export(output, force=force, sound=True)
-    shown_face(options)  # an unknown name is said before a style is learned
+    # What is wrong with these is said before a style is learned.
+    shown = shown_face(options)
+    check_export(output, force=force, sound=True, texture=texture is not None, face=shown)
     with progress_bars() as report:
+        options = replace(options, texture=_texture(texture, report))
         personal = None
         if style is not None:
             personal = Style.load(style)
@@ -171,11 +185,22 @@ def animate(
     typer.echo(f"{written}: {clip.duration:.1f} s")
 
 
-def _animate_batch(file: Path, options: "AnimateOptions", jobs: int | None) -> None:
+def _texture(file: Path | None, report: Callable[..., None]) -> "NDArray[np.uint8] | None":
+    if file is None:
+        return None
+    from adamesh.texture import load_texture
+
+    return load_texture(file, progress=report)
+
+
+def _animate_batch(
+    file: Path, options: "AnimateOptions", texture: Path | None, jobs: int | None
+) -> None:
     from adamesh.batch import animate_batch, read_batch
 
     rows = read_batch(file)
     with progress_bars() as report:
+        options = replace(options, texture=_texture(texture, report))
         result = animate_batch(
             rows, options, jobs=jobs, progress=lambda d, t: report("animating", d, t)
         )
@@ -344,6 +369,7 @@ def export(
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     made_for: MadeFor = None,
+    texture: TextureFile = None,
     force: Force = False,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it, or --format.
@@ -365,9 +391,13 @@ def export(
     if kind is not None:
         if audio is not None:
             raise InputError(f"files of {kind} have no sound; leave out --audio")
+        if texture is not None:
+            raise InputError(f"files of {kind} cannot hold a texture; leave out --texture")
         check_track(output, kind, force=force)
     else:
-        check_export(output, force=force, sound=audio is not None)
+        check_export(output, force=force, sound=audio is not None, texture=texture is not None)
+    if texture is not None:
+        check_input(texture, "texture")
     if made_for is not None and face is None:
         raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
@@ -397,6 +427,7 @@ def export(
             audio=sound,
             fps=fps,
             force=force,
+            texture=_texture(texture, report),
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(str(written))

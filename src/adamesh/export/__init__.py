@@ -33,6 +33,7 @@ class _Job:
     face: "Face | None"
     betas: ArrayLike | None
     audio: Sound | None
+    texture: NDArray[np.uint8] | None
     progress: Progress | None
 
 
@@ -42,6 +43,8 @@ class _Format:
     sound_suffix: str | None = None  # of a file beside the output that takes the sound
     fps: float | None = None  # what its readers expect; None: the clip's own
     folder: bool = False  # the output is a folder of the name without suffix
+    texture: bool = False  # it can show a picture of the skin
+    picture_beside: bool = False  # which is a .png beside the output
 
 
 def export(
@@ -53,6 +56,7 @@ def export(
     face: "Face | None" = None,
     force: bool = False,
     betas: ArrayLike | None = None,
+    texture: NDArray[np.uint8] | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Writes a clip in the format of the suffix of `path`.
@@ -78,25 +82,35 @@ def export(
         face: the head to show; default: the embedded one.
         force: replace files that exist.
         betas: [K] identity to show; default: that of the clip, else the average face.
+        texture: [S, S, 3] sRGB in the UV map of the embedded head, for its skin, see `make_texture`; into
+            `.glb`, USD (as a `.png` beside it, in the package of `.usdz`) and renderings.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
         The files written, or the folder.
     Raises:
-        InputError: unknown suffix, a file exists already, or clip and face do not fit.
+        InputError: unknown suffix, a file exists already, or clip and face do not fit, or a texture is given
+            that the format or the face cannot take.
         MissingDependencyError: the format needs an extra that is not installed.
     """
-    outputs = check_export(path, force=force, sound=audio is not None)
+    outputs = check_export(
+        path, force=force, sound=audio is not None, texture=texture is not None, face=face
+    )
     path = Path(path)
     kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
     clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, path, face, betas, audio, progress))
+    kind.write(_Job(clip, path, face, betas, audio, texture, progress))
     return outputs
 
 
 def check_export(
-    path: str | os.PathLike[str], *, force: bool = False, sound: bool = False
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    sound: bool = False,
+    texture: bool = False,
+    face: "Face | None" = None,
 ) -> list[Path]:
     """What `export` would write, checked before any work is done.
 
@@ -104,19 +118,31 @@ def check_export(
         path: as for `export`.
         force: files that exist may be replaced.
         sound: the export will have sound.
+        texture: it will have a texture.
+        face: as for `export`.
     Returns:
         The files that `export` will write, `path` or the folder first.
     Raises:
-        InputError: unknown suffix, a file exists already, or there is no such folder.
+        InputError: unknown suffix, a file exists already, there is no such folder, or the format or the face
+            takes no texture.
     """
-    output, *sounds = exported_files(path, sound=sound)
+    output, *beside = exported_files(path, sound=sound, texture=texture)
     kind = FORMATS[Path(path).suffix.lower()]
+    if texture and not kind.texture:
+        able = ", ".join(suffix for suffix, other in FORMATS.items() if other.texture)
+        raise InputError(f"'{Path(path).name}' cannot hold a texture; these can: {able}")
+    if texture and face is not None and face.name != "embedded":
+        raise InputError(
+            f"a texture is for the embedded head, not for the face '{face.name}', which has another UV map"
+        )
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
-    return [check, *(check_output(file, force=force) for file in sounds)]
+    return [check, *(check_output(file, force=force) for file in beside)]
 
 
-def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
-    """What `export` writes: the file or, of a sequence, the folder, and the sound beside it.
+def exported_files(
+    path: str | os.PathLike[str], *, sound: bool, texture: bool = False
+) -> list[Path]:
+    """What `export` writes: the file or, of a sequence, the folder, and sound and texture beside it.
 
     Raises:
         InputError: unknown suffix.
@@ -127,8 +153,12 @@ def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
     kind = FORMATS[suffix]
     output = path.with_suffix("") if kind.folder else path
-    beside = sound and kind.sound_suffix is not None
-    return [output, path.with_suffix(str(kind.sound_suffix))] if beside else [output]
+    files = [output]
+    if sound and kind.sound_suffix is not None:
+        files.append(path.with_suffix(kind.sound_suffix))
+    if texture and kind.picture_beside:
+        files.append(path.with_suffix(".png"))
+    return files
 
 
 def _write_npz(job: _Job) -> None:
@@ -139,21 +169,31 @@ def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
 
     with _sound_beside(job):
-        write_glb(job.clip, job.path, face=_face(job), betas=job.betas)
+        write_glb(job.clip, job.path, face=_face(job), betas=job.betas, texture=job.texture)
 
 
 def _write_usd(job: _Job) -> None:
     from adamesh.export.usd import write_usd
 
     sound = None if job.audio is None else job.path.with_suffix(".wav").name
-    with _sound_beside(job):
-        write_usd(job.clip, job.path, face=_face(job), betas=job.betas, sound=sound)
+    texture = None if job.texture is None else job.path.with_suffix(".png").name
+    with _sound_beside(job), _texture_beside(job):
+        write_usd(
+            job.clip, job.path, face=_face(job), betas=job.betas, sound=sound, texture=texture
+        )
 
 
 def _write_usdz(job: _Job) -> None:
     from adamesh.export.usd import write_usdz
 
-    write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
+    write_usdz(
+        job.clip,
+        job.path,
+        face=_face(job),
+        betas=job.betas,
+        audio=job.audio,
+        texture=job.texture,
+    )
 
 
 def _write_csv(job: _Job) -> None:
@@ -190,6 +230,19 @@ def _sound_beside(job: _Job) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _texture_beside(job: _Job) -> Iterator[None]:
+    """The picture, as `_sound_beside` the sound."""
+    if job.texture is None:
+        yield
+        return
+    from adamesh.media.picture import png_bytes
+
+    with atomic_output(job.path.with_suffix(".png")) as temporary:
+        temporary.write_bytes(png_bytes(job.texture))
+        yield
+
+
 def _write_mp4(job: _Job) -> None:
     from adamesh.export.mp4 import write_mp4
 
@@ -199,24 +252,27 @@ def _write_mp4(job: _Job) -> None:
         face=_face(job),
         betas=job.betas,
         audio=job.audio,
+        texture=job.texture,
         progress=job.progress,
     )
 
 
 def _face(job: _Job) -> "Face":
     from adamesh.faces import load_embedded_face
+    from adamesh.faces.appearance import PICTURED
 
-    return load_embedded_face() if job.face is None else job.face
+    face = load_embedded_face() if job.face is None else job.face
+    return face if job.texture is None else face.without(*PICTURED)
 
 
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
-    ".glb": _Format(_write_glb, sound_suffix=".wav"),
-    ".usda": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdc": _Format(_write_usd, sound_suffix=".wav"),
-    ".usdz": _Format(_write_usdz),
-    ".mp4": _Format(_write_mp4),
-    ".webm": _Format(_write_mp4),
+    ".glb": _Format(_write_glb, sound_suffix=".wav", texture=True),
+    ".usda": _Format(_write_usd, sound_suffix=".wav", texture=True, picture_beside=True),
+    ".usdc": _Format(_write_usd, sound_suffix=".wav", texture=True, picture_beside=True),
+    ".usdz": _Format(_write_usdz, texture=True),
+    ".mp4": _Format(_write_mp4, texture=True),
+    ".webm": _Format(_write_mp4, texture=True),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),
     ".json": _Format(_write_json, sound_suffix=".wav"),
     ".obj": _Format(_write_sequence, sound_suffix=".wav", folder=True),

@@ -20,12 +20,14 @@ from adamesh.export.rest import (
     ROUGHNESS,
     as_array,
     is_uniform,
-    linear_colors,
     strongest_joints,
     vertex_normals,
     with_identity,
 )
+from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
+from adamesh.media.color import to_linear
+from adamesh.media.picture import png_bytes
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
 from adamesh.motion.spaces import coefficient_space
@@ -47,7 +49,7 @@ class _Surface:
 
 
 class _Buffer:
-    """Arrays of a glTF file, each with an accessor; equal arrays are stored once."""
+    """Arrays of a glTF file, each with an accessor; equal arrays are stored once. And pictures."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -95,9 +97,21 @@ class _Buffer:
         self._known[key] = len(self.accessors) - 1
         return self._known[key]
 
+    def add_png(self, picture: NDArray[np.uint8]) -> int:
+        """Index of the view of a picture [H, W, 3] sRGB."""
+        raw = png_bytes(picture)
+        self.views.append(gltf.BufferView(buffer=0, byteOffset=len(self.data), byteLength=len(raw)))
+        self.data += raw + bytes(-len(raw) % 4)
+        return len(self.views) - 1
+
 
 def write_glb(
-    clip: MotionClip, path: Path, *, face: "Face", betas: ArrayLike | None = None
+    clip: MotionClip,
+    path: Path,
+    *,
+    face: "Face",
+    betas: ArrayLike | None = None,
+    texture: NDArray[np.uint8] | None = None,
 ) -> None:
     """Writes the head with its animation at the frame rate of the clip.
 
@@ -106,6 +120,7 @@ def write_glb(
         path: the file; appears whole or not at all.
         face: the head to write; its joints must do for the clip.
         betas: [K] identity baked into the mesh and the joints; default: the average face.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
     Raises:
         InputError: clip and face do not fit, or the identity has too many components.
     """
@@ -123,8 +138,13 @@ def write_glb(
         vertex_normals(vertices + shape, as_array(face.triangles, np.int64)) - normals
         for shape in shapes
     ]
+    if texture is not None:
+        model.images = [gltf.Image(bufferView=buffer.add_png(texture), mimeType=gltf.IMAGEPNG)]
+        model.textures = [gltf.Texture(source=0, sampler=0)]
+        model.samplers = [gltf.Sampler(wrapS=gltf.CLAMP_TO_EDGE, wrapT=gltf.CLAMP_TO_EDGE)]
     for surface in _surfaces(face):
-        material, colors = _material(surface, as_array(face.colors))
+        painted = texture is not None and surface.name in TEXTURED
+        material, colors = _material(surface, None if painted else as_array(face.colors))
         model.materials.append(material)
         attributes = _attributes(buffer, surface, vertices, normals, colors)
         attributes |= _skinning(buffer, as_array(face.skin_weights)[surface.vertex])
@@ -192,16 +212,21 @@ def _surfaces(face: "Face") -> list[_Surface]:
 
 
 def _material(
-    surface: _Surface, colors: NDArray[np.float64]
+    surface: _Surface, colors: NDArray[np.float64] | None
 ) -> tuple[gltf.Material, NDArray[np.float64] | None]:
-    """The material, and the linear vertex colours [N, 3] unless one colour does for all."""
-    mine = linear_colors(colors[surface.vertex])
+    """The material, and the linear vertex colours [N, 3] unless one colour does for all.
+
+    Args:
+        colors: [V, 3] sRGB; None where texture 0 has them.
+    """
+    mine = np.ones((1, 3)) if colors is None else to_linear(colors[surface.vertex])
     uniform = is_uniform(mine)
     base = mine.mean(axis=0) if uniform else np.ones(3)
     material = gltf.Material(
         name=surface.name,
         pbrMetallicRoughness=gltf.PbrMetallicRoughness(
             baseColorFactor=[*np.clip(base, 0, 1).tolist(), 1.0],
+            baseColorTexture=gltf.TextureInfo(index=0) if colors is None else None,
             metallicFactor=0.0,
             roughnessFactor=ROUGHNESS.get(surface.name, OTHER_ROUGHNESS),
         ),

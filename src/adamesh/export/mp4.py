@@ -27,6 +27,7 @@ def write_mp4(
     face: "Face",
     betas: ArrayLike | None = None,
     audio: tuple[NDArray[np.float32], int] | None = None,
+    texture: NDArray[np.uint8] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Renders the performance at the frame rate of the clip.
@@ -37,6 +38,7 @@ def write_mp4(
         face: the head to show; its joints must do for the clip.
         betas: [K] identity; default: the average face.
         audio: mono samples [N] and their rate.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
         progress: called with frames done and frames in all.
     Raises:
         InputError: clip and face do not fit, or the identity has too many components.
@@ -48,7 +50,7 @@ def write_mp4(
         middle = np.median(clip.transl, axis=0).astype(np.float32)
         clip = replace(clip, transl=clip.transl - middle)
     with (
-        HeadRenderer(face, size=(SIZE, SIZE)) as renderer,
+        HeadRenderer(face, size=(SIZE, SIZE), texture=texture) as renderer,
         VideoWriter(path, fps=clip.fps, width=SIZE, height=SIZE, audio=audio) as video,
     ):
         for done, vertices in enumerate(posed_vertices(clip, face, betas), start=1):

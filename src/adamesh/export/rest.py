@@ -77,11 +77,6 @@ def strongest_joints(
     return np.pad(joints, pad), np.pad(kept, pad)
 
 
-def linear_colors(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """sRGB 0..1 -> linear 0..1 (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
 def is_uniform(colors: NDArray[np.float64]) -> bool:
     """One colour does for all of [N, 3]."""
     return bool(np.ptp(colors, axis=0).max() < 1e-3)

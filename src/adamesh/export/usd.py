@@ -22,13 +22,15 @@ from adamesh.export.rest import (
     ROUGHNESS,
     as_array,
     is_uniform,
-    linear_colors,
     strongest_joints,
     vertex_normals,
     with_identity,
 )
+from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
 from adamesh.media.audio import write_wav
+from adamesh.media.color import to_linear
+from adamesh.media.picture import write_png
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
 from adamesh.motion.spaces import coefficient_space
@@ -53,6 +55,7 @@ def write_usd(
     face: "Face",
     betas: ArrayLike | None = None,
     sound: str | None = None,
+    texture: str | None = None,
 ) -> None:
     """Writes `.usda` (text) or `.usdc` (binary) at the frame rate of the clip.
 
@@ -62,11 +65,12 @@ def write_usd(
         face: the head to write; its joints must do for the clip.
         betas: [K] identity baked into the mesh and the joints; default: the average face.
         sound: name of the sound file beside `path`; it is not written here.
+        texture: name of the picture beside `path` of the skin, in the face's UV map; it is not either.
     Raises:
         InputError: clip and face do not fit, the identity has too many components, or the folder
             cannot be written.
     """
-    stage = _stage(clip, face, betas, sound)
+    stage = _stage(clip, face, betas, sound, texture)
     with atomic_output(path) as temporary:
         stage.GetRootLayer().Export(str(temporary))
 
@@ -78,31 +82,43 @@ def write_usdz(
     face: "Face",
     betas: ArrayLike | None = None,
     audio: tuple[NDArray[np.float32], int] | None = None,
+    texture: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Writes a `.usdz`: the binary stage and the sound in one package.
+    """Writes a `.usdz`: the binary stage, the sound and the picture of the skin in one package.
 
     Args:
         audio: mono samples [N] and their rate.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
         The others are those of `write_usd`.
     Raises:
         InputError: as `write_usd`.
     """
     sound = None if audio is None else f"{path.stem}.wav"
-    stage = _stage(clip, face, betas, sound)
+    picture = None if texture is None else f"{path.stem}.png"
+    stage = _stage(clip, face, betas, sound, picture)
     with tempfile.TemporaryDirectory() as folder, atomic_output(path) as temporary:
         # The first file of a package is the one that readers open.
         parts = [Path(folder) / f"{path.stem}.usdc"]
         stage.GetRootLayer().Export(str(parts[0]))
         if audio is not None and sound is not None:
             parts.append(Path(folder) / sound)
-            write_wav(parts[1], *audio)
+            write_wav(parts[-1], *audio)
+        if texture is not None and picture is not None:
+            parts.append(Path(folder) / picture)
+            write_png(parts[-1], texture)
         package = Sdf.ZipFileWriter.CreateNew(str(temporary))
         for part in parts:
             package.AddFile(str(part), part.name)
         package.Save()
 
 
-def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str | None) -> Any:
+def _stage(
+    clip: MotionClip,
+    face: "Face",
+    betas: ArrayLike | None,
+    sound: str | None,
+    texture: str | None,
+) -> Any:
     """The whole scene in memory."""
     check_fit(clip, face)
     vertices, joints = with_identity(face, betas)
@@ -124,7 +140,7 @@ def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str |
     mesh = _mesh(stage, face, vertices)
     _bind(mesh, face, skeleton)
     _blend_shapes(stage, mesh, face, vertices)
-    _materials(stage, mesh, face)
+    _materials(stage, mesh, face, texture)
     if sound is not None:
         _speech(stage, sound)
     return stage
@@ -189,7 +205,7 @@ def _mesh(stage: Any, face: "Face", vertices: NDArray[np.float64]) -> Any:
     uv.Set(Vt.Vec2fArray.FromNumpy(as_array(face.uv, np.float32)))
     uv.SetIndices(_ints(as_array(face.uv_triangles, np.int64)))
     color = mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex)
-    color.Set(_vectors(linear_colors(as_array(face.colors))))
+    color.Set(_vectors(to_linear(as_array(face.colors))))
     return mesh
 
 
@@ -224,10 +240,11 @@ def _blend_shapes(stage: Any, mesh: Any, face: "Face", vertices: NDArray[np.floa
     binding.CreateBlendShapeTargetsRel().SetTargets(targets)
 
 
-def _materials(stage: Any, mesh: Any, face: "Face") -> None:
-    """A preview surface for the triangles of each material, in their one colour or the mesh's own."""
+def _materials(stage: Any, mesh: Any, face: "Face", texture: str | None) -> None:
+    """A preview surface for the triangles of each material, in their one colour, the mesh's own or those of
+    the picture."""
     triangles = as_array(face.triangles, np.int64)
-    colors = linear_colors(as_array(face.colors))
+    colors = to_linear(as_array(face.colors))
     for index, name in enumerate(face.material_names):
         mine = np.flatnonzero(as_array(face.triangle_material, np.int64) == index)
         if len(mine) == 0:
@@ -241,7 +258,9 @@ def _materials(stage: Any, mesh: Any, face: "Face") -> None:
         roughness.Set(ROUGHNESS.get(name, OTHER_ROUGHNESS))
         diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
         painted = colors[triangles[mine].reshape(-1)]
-        if is_uniform(painted):
+        if texture is not None and name in TEXTURED:
+            diffuse.ConnectToSource(_picture(stage, place, texture))
+        elif is_uniform(painted):
             diffuse.Set(Gf.Vec3f(*painted.mean(axis=0).tolist()))
         else:
             reader = UsdShade.Shader.Define(stage, place.AppendChild("Color"))
@@ -255,6 +274,22 @@ def _materials(stage: Any, mesh: Any, face: "Face") -> None:
             f"{Tf.MakeValidIdentifier(name)}Triangles", _ints(mine)
         )
         UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
+
+
+def _picture(stage: Any, place: Any, file: str) -> Any:
+    """The colour output of a picture beside the file, looked up by the mesh's UV map."""
+    reader = UsdShade.Shader.Define(stage, place.AppendChild("Place"))
+    reader.CreateIdAttr("UsdPrimvarReader_float2")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+    picture = UsdShade.Shader.Define(stage, place.AppendChild("Picture"))
+    picture.CreateIdAttr("UsdUVTexture")
+    picture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(f"./{file}"))
+    picture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
+    for axis in ("wrapS", "wrapT"):
+        picture.CreateInput(axis, Sdf.ValueTypeNames.Token).Set("clamp")
+    places = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+    picture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(places)
+    return picture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
 
 
 def _speech(stage: Any, sound: str) -> None:

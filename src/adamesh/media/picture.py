@@ -1,6 +1,7 @@
 """Still pictures into files."""
 
 import os
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -14,12 +15,22 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 
     Args:
         path: replaced if it exists.
+        image: as for `png_bytes`.
+    """
+    content = png_bytes(image)
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def png_bytes(image: NDArray[np.uint8]) -> bytes:
+    """What `write_png` writes.
+
+    Args:
         image: [height, width, 3] sRGB.
     """
     codec = av.CodecContext.create("png", "w")
     codec.height, codec.width = image.shape[:2]
     codec.pix_fmt = "rgb24"
+    codec.sample_aspect_ratio = Fraction(1)  # else the file says 0, which glTF's validator warns of
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    packets = [*codec.encode(frame), *codec.encode(None)]
-    with atomic_output(path) as temporary:
-        temporary.write_bytes(b"".join(bytes(packet) for packet in packets))
+    return b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None)))
