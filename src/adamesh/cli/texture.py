@@ -20,11 +20,9 @@ def texture(
 ) -> None:
     """The skin of a person in a video as a picture (.png), for --texture of `animate` and `export`.
 
-    [bold]Examples[/bold]
+    [bold]Example[/bold]
 
       adamesh texture me.mp4 -o me.png
-
-      adamesh animate speech.wav --reference me.mp4 --texture me.png -o talking.glb
     """
     if output.suffix.lower() != ".png":
         raise InputError(f"output '{output}' must end in .png")
