@@ -37,6 +37,13 @@ def test_one_frame(tmp_path: Path, encoding: Encoding) -> None:
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 
 
+def test_a_texture(clip: MotionClip, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    export(clip, tmp_path / "skin.glb", texture=picture)
+    found = issues(tmp_path / "skin.glb")
+    assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
+
+
 def test_it_would_complain(clip: MotionClip, tmp_path: Path) -> None:
     export(clip, tmp_path / "clip.glb")
     data = (tmp_path / "clip.glb").read_bytes()

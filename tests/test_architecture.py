@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "rates", "files"},
     {"motion", "faces", "audio", "media", "nn"},
     {"models", "metrics", "tracking", "render", "formats"},
-    {"checkpoints", "library"},
+    {"checkpoints", "library", "texture"},
     {"features", "retargeting"},
     {"data"},
     {"training", "pipeline"},

@@ -34,7 +34,7 @@ def main() -> None:
 
     def tile(**look: object) -> np.ndarray:
         pictures = dataclasses.replace(Pictures(TILE), **look)
-        return next(Film(clip, face, None, pictures).frames())
+        return next(Film(clip, face, None, pictures, None).frames())
 
     tiles = [
         (f"{camera}\n{light}", tile(camera=camera, light=light))

@@ -2,13 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adamesh.export.pictures import Pictures
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from adamesh.export import Encoding
     from adamesh.faces import Face
     from adamesh.models.expression import ExpressionAdapter
@@ -33,6 +36,7 @@ class AnimateOptions:
     face: str | None = None  # by name; None: the model's own
     checkpoint: Path | None = None  # of the expression adapter; None: the shipped one
     pictures: Pictures = Pictures()  # noqa: RUF009, it is frozen
+    texture: "NDArray[np.uint8] | None" = field(default=None, compare=False)  # see `export`
     force: bool = False  # replace outputs that exist
 
 
@@ -84,6 +88,7 @@ def animate_file(
         encoding=options.encoding,
         force=options.force,
         pictures=options.pictures,
+        texture=options.texture,
         progress=progress,
     )
     return clip, written

@@ -221,6 +221,7 @@ def _fault(row: Row, options: AnimateOptions) -> str | None:
             fps=options.fps,
             encoding=options.encoding,
             pictures=options.pictures,
+            texture=options.texture is not None,
         )
     except AdaMeshError as error:
         return str(error)

@@ -1,5 +1,6 @@
 """Commands; each is a thin line from arguments to one public function."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,17 +21,22 @@ from adamesh.cli.options import (
     Json,
     MadeFor,
     Output,
+    TextureFile,
     TrackFps,
     options_of,
     pictures,
     progress_bars,
 )
+from adamesh.cli.texture import texture as texture_command
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
 from adamesh.export.pictures import Pictures
 from adamesh.files import check_input, check_output
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from adamesh.animate_file import AnimateOptions
     from adamesh.motion.clip import MotionClip
 
@@ -45,6 +51,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
 app.add_typer(face_app, name="face")
 app.command()(apply)
+app.command("texture")(texture_command)
 
 
 class Pose(StrEnum):
@@ -112,6 +119,7 @@ def animate(
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
     encoding: GlbEncoding = Encoding.plain,
+    texture: TextureFile = None,
     checkpoint: Checkpoint = None,
     batch: Annotated[
         Path | None,
@@ -136,6 +144,8 @@ def animate(
 
       adamesh animate speech.wav --background transparent -o talking.webm
 
+      adamesh animate speech.wav --reference me.mp4 --texture me.mp4 -o talking.mp4
+
       adamesh animate --batch lines.csv
     """
     from adamesh.animate_file import (
@@ -159,13 +169,15 @@ def animate(
         pictures=pictures,
         force=force,
     )
+    if texture is not None:
+        check_input(texture, "texture")
     if batch is not None:
         if any(given is not None for given in (speech, output, reference, style)):
             raise InputError(
                 "--batch names speech, style and output in its list: leave out SPEECH, -o, "
                 "--reference and --style"
             )
-        _animate_batch(batch, options, jobs)
+        _animate_batch(batch, options, texture, jobs)
         return
     if speech is None or output is None:
         raise InputError("give SPEECH and --output FILE, or --batch LIST.csv")
@@ -177,11 +189,20 @@ def animate(
     from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
+    # What is wrong with these is said before a style is learned.
+    shown = shown_face(options)
     check_export(
-        output, force=force, sound=True, fps=fps, encoding=encoding.value, pictures=pictures
+        output,
+        force=force,
+        sound=True,
+        fps=fps,
+        encoding=encoding.value,
+        pictures=pictures,
+        texture=texture is not None,
+        face=shown,
     )
-    shown_face(options)  # an unknown name is said before a style is learned
     with progress_bars() as report:
+        options = replace(options, texture=_texture(texture, report))
         personal = None
         if style is not None:
             personal = Style.load(style)
@@ -194,11 +215,22 @@ def animate(
     typer.echo(f"{written}: {clip.duration:.1f} s")
 
 
-def _animate_batch(file: Path, options: "AnimateOptions", jobs: int | None) -> None:
+def _texture(file: Path | None, report: Callable[..., None]) -> "NDArray[np.uint8] | None":
+    if file is None:
+        return None
+    from adamesh.texture import load_texture
+
+    return load_texture(file, progress=report)
+
+
+def _animate_batch(
+    file: Path, options: "AnimateOptions", texture: Path | None, jobs: int | None
+) -> None:
     from adamesh.batch import animate_batch, read_batch
 
     rows = read_batch(file)
     with progress_bars() as report:
+        options = replace(options, texture=_texture(texture, report))
         result = animate_batch(
             rows, options, jobs=jobs, progress=lambda d, t: report("animating", d, t)
         )
@@ -369,6 +401,7 @@ def export(
     face: FaceName = None,
     made_for: MadeFor = None,
     encoding: GlbEncoding = Encoding.plain,
+    texture: TextureFile = None,
     force: Force = False,
     *,
     pictures: Pictures,
@@ -398,6 +431,8 @@ def export(
             raise InputError(f"--encoding is for .glb, not for files of {kind}; leave it out")
         if pictures != Pictures():
             raise InputError(f"files of {kind} hold no pictures; leave out what is for those")
+        if texture is not None:
+            raise InputError(f"files of {kind} cannot hold a texture; leave out --texture")
         check_track(output, kind, force=force)
     else:
         check_export(
@@ -407,7 +442,10 @@ def export(
             fps=fps,
             encoding=encoding.value,
             pictures=pictures,
+            texture=texture is not None,
         )
+    if texture is not None:
+        check_input(texture, "texture")
     if made_for is not None and face is None:
         raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
@@ -439,6 +477,7 @@ def export(
             encoding=encoding.value,
             force=force,
             pictures=pictures,
+            texture=_texture(texture, report),
             progress=lambda done, total: report("writing", done, total),
         )
     typer.echo(str(written))

@@ -30,6 +30,13 @@ FaceName = Annotated[
     str | None,
     typer.Option("--face", help="Put the motion on this face, see `adamesh face list`."),
 ]
+TextureFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--texture",
+        help="Skin of the head: a picture of `adamesh texture`, or a video to make it of.",
+    ),
+]
 MadeFor = Annotated[
     str | None,
     typer.Option(help="Face that the clip was made for, where the clip itself does not tell."),

@@ -46,6 +46,7 @@ class _Job:
     encoding: Encoding
     audio: Sound | None
     pictures: Pictures
+    texture: NDArray[np.uint8] | None
     progress: Progress | None
 
 
@@ -72,6 +73,8 @@ class _Format:
     encodings: bool = False  # it has others than the plain one
     folder: bool = False  # the output is a folder of the name without suffix
     medium: Medium | None = None  # of a format that is pictures of the head
+    texture: bool = False  # it can show a picture of the skin
+    picture_beside: bool = False  # which is a .png beside the output
 
 
 def export(
@@ -85,6 +88,7 @@ def export(
     betas: ArrayLike | None = None,
     encoding: Encoding = "plain",
     pictures: Pictures | None = None,
+    texture: NDArray[np.uint8] | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Writes a clip in the format of the suffix of `path`.
@@ -118,12 +122,14 @@ def export(
         betas: [K] identity to show; default: that of the clip, else the average face.
         encoding: of a `.glb`: every number in full; only what morph targets move; or integers.
         pictures: what a rendering looks like.
+        texture: [S, S, 3] sRGB in the UV map of the embedded head, for its skin, see `make_texture`; into
+            `.glb`, USD (as a `.png` beside it, in the package of `.usdz`) and renderings.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
         The files written, or the folder.
     Raises:
         InputError: unknown suffix, a file exists already, clip and face do not fit, or the format has no such
-            encoding or cannot hold such pictures.
+            encoding, or cannot hold such pictures or a texture.
         MissingDependencyError: the format needs an extra, or Blender, that is not installed.
     """
     outputs = check_export(
@@ -133,13 +139,16 @@ def export(
         fps=fps,
         encoding=encoding,
         pictures=pictures,
+        texture=texture is not None,
+        face=face,
     )
     path = Path(path)
     kind = FORMATS[path.suffix.lower()]
     rate = fps or kind.fps
     clip = clip if rate is None else clip.resample(exact_fps(rate))
     betas = clip.betas if betas is None else betas
-    kind.write(_Job(clip, path, face, betas, encoding, audio, pictures or Pictures(), progress))
+    pictures = pictures or Pictures()
+    kind.write(_Job(clip, path, face, betas, encoding, audio, pictures, texture, progress))
     return outputs
 
 
@@ -151,6 +160,8 @@ def check_export(
     fps: float | None = None,
     encoding: Encoding = "plain",
     pictures: Pictures | None = None,
+    texture: bool = False,
+    face: "Face | None" = None,
 ) -> list[Path]:
     """What `export` would write, checked before any work is done.
 
@@ -158,14 +169,16 @@ def check_export(
         path, fps, encoding, pictures: as for `export`.
         force: files that exist may be replaced.
         sound: the export will have sound.
+        texture: it will have a texture.
+        face: as for `export`.
     Returns:
         The files that `export` will write, `path` or the folder first.
     Raises:
         InputError: unknown suffix, a file exists already, there is no such folder, or the format has no such
-            encoding or cannot hold such pictures.
+            encoding, or cannot hold such pictures or a texture.
         MissingDependencyError: the format needs an extra that is not installed.
     """
-    output, *sounds = exported_files(path, sound=sound)
+    output, *beside = exported_files(path, sound=sound, texture=texture)
     suffix = Path(path).suffix.lower()
     kind, pictures = FORMATS[suffix], pictures or Pictures()
     if kind.medium is None and pictures != Pictures():
@@ -176,16 +189,25 @@ def check_export(
         )
     if encoding != "plain" and not kind.encodings:
         raise InputError(f"the encoding '{encoding}' is for .glb; leave it out for '{output.name}'")
+    if texture and not kind.texture:
+        able = ", ".join(suffix for suffix, other in FORMATS.items() if other.texture)
+        raise InputError(f"'{Path(path).name}' cannot hold a texture; these can: {able}")
+    if texture and face is not None and face.name != "embedded":
+        raise InputError(
+            f"a texture is for the embedded head, not for the face '{face.name}', which has another UV map"
+        )
     kind.need()
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
-    outputs = [check, *(check_output(file, force=force) for file in sounds)]
+    outputs = [check, *(check_output(file, force=force) for file in beside)]
     if kind.medium is not None:
         pictures.check(suffix, kind.medium, fps)
     return outputs
 
 
-def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
-    """What `export` writes: the file or, of a sequence, the folder, and the sound beside it.
+def exported_files(
+    path: str | os.PathLike[str], *, sound: bool, texture: bool = False
+) -> list[Path]:
+    """What `export` writes: the file or, of a sequence, the folder, and sound and texture beside it.
 
     Raises:
         InputError: unknown suffix.
@@ -196,8 +218,12 @@ def exported_files(path: str | os.PathLike[str], *, sound: bool) -> list[Path]:
         raise InputError(f"cannot write '{path.name}': the formats are {', '.join(FORMATS)}")
     kind = FORMATS[suffix]
     output = path.with_suffix("") if kind.folder else path
-    beside = sound and kind.sound_suffix is not None
-    return [output, path.with_suffix(str(kind.sound_suffix))] if beside else [output]
+    files = [output]
+    if sound and kind.sound_suffix is not None:
+        files.append(path.with_suffix(kind.sound_suffix))
+    if texture and kind.picture_beside:
+        files.append(path.with_suffix(".png"))
+    return files
 
 
 def _write_npz(job: _Job) -> None:
@@ -208,21 +234,38 @@ def _write_glb(job: _Job) -> None:
     from adamesh.export.glb import write_glb
 
     with _sound_beside(job):
-        write_glb(job.clip, job.path, face=_face(job), betas=job.betas, encoding=job.encoding)
+        write_glb(
+            job.clip,
+            job.path,
+            face=_face(job),
+            betas=job.betas,
+            encoding=job.encoding,
+            texture=job.texture,
+        )
 
 
 def _write_usd(job: _Job) -> None:
     from adamesh.export.usd import write_usd
 
     sound = None if job.audio is None else job.path.with_suffix(".wav").name
-    with _sound_beside(job):
-        write_usd(job.clip, job.path, face=_face(job), betas=job.betas, sound=sound)
+    texture = None if job.texture is None else job.path.with_suffix(".png").name
+    with _sound_beside(job), _texture_beside(job):
+        write_usd(
+            job.clip, job.path, face=_face(job), betas=job.betas, sound=sound, texture=texture
+        )
 
 
 def _write_usdz(job: _Job) -> None:
     from adamesh.export.usd import write_usdz
 
-    write_usdz(job.clip, job.path, face=_face(job), betas=job.betas, audio=job.audio)
+    write_usdz(
+        job.clip,
+        job.path,
+        face=_face(job),
+        betas=job.betas,
+        audio=job.audio,
+        texture=job.texture,
+    )
 
 
 def _write_with_blender(job: _Job) -> None:
@@ -266,6 +309,19 @@ def _sound_beside(job: _Job) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _texture_beside(job: _Job) -> Iterator[None]:
+    """The picture, as `_sound_beside` the sound."""
+    if job.texture is None:
+        yield
+        return
+    from adamesh.media.picture import png_bytes
+
+    with atomic_output(job.path.with_suffix(".png")) as temporary:
+        temporary.write_bytes(png_bytes(job.texture))
+        yield
+
+
 def _write_video(job: _Job) -> None:
     from adamesh.export.rendered import write_video
 
@@ -290,30 +346,33 @@ def _write_png(job: _Job) -> None:
 def _film(job: _Job) -> "Film":
     from adamesh.export.rendered import Film
 
-    return Film(job.clip, _face(job), job.betas, job.pictures)
+    return Film(job.clip, _face(job), job.betas, job.pictures, job.texture)
 
 
 def _face(job: _Job) -> "Face":
     from adamesh.faces import load_embedded_face
+    from adamesh.faces.appearance import PICTURED
 
-    return load_embedded_face() if job.face is None else job.face
+    face = load_embedded_face() if job.face is None else job.face
+    return face if job.texture is None else face.without(*PICTURED)
 
 
 FORMATS: dict[str, _Format] = {
     ".npz": _Format(_write_npz),
-    ".glb": _Format(_write_glb, sound_suffix=".wav", encodings=True),
-    ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
-    ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav"),
-    ".usdz": _Format(_write_usdz, _need_usd),
+    ".glb": _Format(_write_glb, sound_suffix=".wav", encodings=True, texture=True),
+    ".usda": _Format(_write_usd, _need_usd, sound_suffix=".wav", texture=True, picture_beside=True),
+    ".usdc": _Format(_write_usd, _need_usd, sound_suffix=".wav", texture=True, picture_beside=True),
+    ".usdz": _Format(_write_usdz, _need_usd, texture=True),
     ".abc": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
     ".fbx": _Format(_write_with_blender, _need_blender, sound_suffix=".wav"),
-    ".mp4": _Format(_write_video, _need_renderer, medium=Medium()),
-    ".webm": _Format(_write_video, _need_renderer, medium=Medium(alpha=True)),
+    ".mp4": _Format(_write_video, _need_renderer, texture=True, medium=Medium()),
+    ".webm": _Format(_write_video, _need_renderer, texture=True, medium=Medium(alpha=True)),
     ".gif": _Format(
         _write_gif,
         _need_renderer,
         sound_suffix=".wav",
         fps=25.0,
+        texture=True,
         medium=Medium(odd=True, fastest=50.0),
     ),
     ".png": _Format(
@@ -321,6 +380,7 @@ FORMATS: dict[str, _Format] = {
         _need_renderer,
         sound_suffix=".wav",
         folder=True,
+        texture=True,
         medium=Medium(alpha=True, odd=True),
     ),
     ".csv": _Format(_write_csv, sound_suffix=".wav", fps=60.0),

@@ -18,6 +18,7 @@ from adamesh.export import Encoding
 from adamesh.export.fitting import check_fit, moving_joints
 from adamesh.export.glb_encodings import ENCODINGS, Plain, small_ints
 from adamesh.export.rest import OTHER_ROUGHNESS, ROUGHNESS, Rest, at_rest, is_uniform
+from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
@@ -45,6 +46,7 @@ def write_glb(
     face: "Face",
     betas: ArrayLike | None = None,
     encoding: Encoding = "plain",
+    texture: NDArray[np.uint8] | None = None,
 ) -> None:
     """Writes the head with its animation at the frame rate of the clip.
 
@@ -54,6 +56,7 @@ def write_glb(
         face: the head to write; its joints must do for the clip.
         betas: [K] identity baked into the mesh and the joints; default: the average face.
         encoding: how arrays are stored, see `glb_encodings`.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
     Raises:
         InputError: clip and face do not fit, or the identity has too many components.
     """
@@ -65,8 +68,15 @@ def write_glb(
     model = gltf.GLTF2()
     model.asset = gltf.Asset(version="2.0", generator="AdaMesh")
     model.materials, primitives = [], []
+    if texture is not None:
+        model.images = [
+            gltf.Image(bufferView=encoder.buffer.add_png(texture), mimeType=gltf.IMAGEPNG)
+        ]
+        model.textures = [gltf.Texture(source=0, sampler=0)]
+        model.samplers = [gltf.Sampler(wrapS=gltf.CLAMP_TO_EDGE, wrapT=gltf.CLAMP_TO_EDGE)]
     for surface in _surfaces(rest):
-        material, colors = _material(surface, rest.colors)
+        painted = texture is not None and surface.name in TEXTURED
+        material, colors = _material(surface, None if painted else rest.colors)
         model.materials.append(material)
         attributes = _attributes(encoder, surface, rest, colors)
         primitives.append(
@@ -129,16 +139,21 @@ def _surfaces(rest: Rest) -> list[_Surface]:
 
 
 def _material(
-    surface: _Surface, colors: NDArray[np.float64]
+    surface: _Surface, colors: NDArray[np.float64] | None
 ) -> tuple[gltf.Material, NDArray[np.float64] | None]:
-    """The material, and the vertex colours [N, 3] unless one colour does for all."""
-    mine = colors[surface.vertex]
+    """The material, and the linear vertex colours [N, 3] unless one colour does for all.
+
+    Args:
+        colors: [V, 3] linear; None where texture 0 has them.
+    """
+    mine = np.ones((1, 3)) if colors is None else colors[surface.vertex]
     uniform = is_uniform(mine)
     base = mine.mean(axis=0) if uniform else np.ones(3)
     material = gltf.Material(
         name=surface.name,
         pbrMetallicRoughness=gltf.PbrMetallicRoughness(
             baseColorFactor=[*np.clip(base, 0, 1).tolist(), 1.0],
+            baseColorTexture=gltf.TextureInfo(index=0) if colors is None else None,
             metallicFactor=0.0,
             roughnessFactor=ROUGHNESS.get(surface.name, OTHER_ROUGHNESS),
         ),

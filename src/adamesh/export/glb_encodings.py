@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from adamesh.export import Encoding
 from adamesh.export.rest import LEAST_MOVE, LEAST_TURN
+from adamesh.media.picture import png_bytes
 
 Float = NDArray[np.float64]
 
@@ -87,6 +88,10 @@ class Buffer:
                 array,
             )
         return self._known[key]
+
+    def add_png(self, picture: NDArray[np.uint8]) -> int:
+        """Index of the view of a picture [H, W, 3] sRGB."""
+        return self._view(np.frombuffer(png_bytes(picture), np.uint8))
 
     def _append(self, accessor: gltf.Accessor, bounded: NDArray[Any] | None) -> int:
         if bounded is not None:

@@ -36,12 +36,18 @@ class Film:
         face: the head to show; its joints must do for the clip.
         betas: [K] identity; None: the average face.
         pictures: what they look like.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
     Raises:
         InputError: clip and face do not fit, or the video beside cannot be read.
     """
 
     def __init__(
-        self, clip: MotionClip, face: "Face", betas: ArrayLike | None, pictures: Pictures
+        self,
+        clip: MotionClip,
+        face: "Face",
+        betas: ArrayLike | None,
+        pictures: Pictures,
+        texture: Image | None,
     ) -> None:
         check_fit(clip, face)
         if clip.transl is not None:
@@ -49,6 +55,7 @@ class Film:
             middle = np.median(clip.transl, axis=0).astype(np.float32)
             clip = replace(clip, transl=clip.transl - middle)
         self.clip, self._face, self._betas, self._pictures = clip, face, betas, pictures
+        self._texture = texture
         self.width, self.height = pictures.size
         self._beside = 0  # width of the video, pixels
         if pictures.beside is not None:
@@ -74,6 +81,7 @@ class Film:
             lights=lighting.lights,
             ambient=lighting.ambient,
             wireframe=look.wireframe,
+            texture=self._texture,
         ) as renderer:
             heads = (renderer.render(v) for v in posed_vertices(clip, face, self._betas))
             if look.beside is None:

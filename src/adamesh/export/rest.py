@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.export.fitting import full_betas
+from adamesh.media.color import to_linear
 from adamesh.motion.spaces import coefficient_space
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def at_rest(face: "Face", betas: ArrayLike | None) -> Rest:
         triangles=triangles,
         uv=as_array(face.uv),
         uv_triangles=as_array(face.uv_triangles, np.int64),
-        colors=linear_colors(as_array(face.colors)),
+        colors=to_linear(as_array(face.colors)),
         materials={name: triangles for name, triangles in mine.items() if len(triangles)},
         skin_joints=skin_joints,
         skin_weights=skin_weights,
@@ -139,11 +140,6 @@ def strongest_joints(
     joints = np.where(kept > 0, strongest, 0)
     pad = ((0, 0), (0, MAX_INFLUENCES - kept.shape[1]))
     return np.pad(joints, pad), np.pad(kept, pad)
-
-
-def linear_colors(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """sRGB 0..1 -> linear 0..1 (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def is_uniform(colors: NDArray[np.float64]) -> bool:

@@ -26,9 +26,11 @@ from adamesh.export.rest import (
     at_rest,
     is_uniform,
 )
+from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
 from adamesh.formats.usd import save_layer, save_package
 from adamesh.media.audio import write_wav
+from adamesh.media.picture import write_png
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
 
@@ -45,6 +47,7 @@ def write_usd(
     face: "Face",
     betas: ArrayLike | None = None,
     sound: str | None = None,
+    texture: str | None = None,
 ) -> None:
     """Writes `.usda` (text) or `.usdc` (binary) at the frame rate of the clip.
 
@@ -54,11 +57,12 @@ def write_usd(
         face: the head to write; its joints must do for the clip.
         betas: [K] identity baked into the mesh and the joints; default: the average face.
         sound: name of the sound file beside `path`; it is not written here.
+        texture: name of the picture beside `path` of the skin, in the face's UV map; it is not either.
     Raises:
         InputError: clip and face do not fit, the identity has too many components, or the folder
             cannot be written.
     """
-    stage = _stage(clip, face, betas, sound)
+    stage = _stage(clip, face, betas, sound, texture)
     with atomic_output(path) as temporary:
         save_layer(stage.GetRootLayer(), temporary)
 
@@ -70,17 +74,20 @@ def write_usdz(
     face: "Face",
     betas: ArrayLike | None = None,
     audio: tuple[NDArray[np.float32], int] | None = None,
+    texture: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Writes a `.usdz`: the binary stage and the sound in one package.
+    """Writes a `.usdz`: the binary stage, the sound and the picture of the skin in one package.
 
     Args:
         audio: mono samples [N] and their rate.
+        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
         The others are those of `write_usd`.
     Raises:
         InputError: as `write_usd`.
     """
     sound = None if audio is None else f"{path.stem}.wav"
-    stage = _stage(clip, face, betas, sound)
+    picture = None if texture is None else f"{path.stem}.png"
+    stage = _stage(clip, face, betas, sound, picture)
     with atomic_output(path) as temporary, tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / f"{path.stem}.usdc"
         save_layer(stage.GetRootLayer(), scene)
@@ -88,10 +95,19 @@ def write_usdz(
         if audio is not None and sound is not None:
             parts[sound] = Path(folder) / sound
             write_wav(parts[sound], *audio)
+        if texture is not None and picture is not None:
+            parts[picture] = Path(folder) / picture
+            write_png(parts[picture], texture)
         save_package(temporary, parts)
 
 
-def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str | None) -> Any:
+def _stage(
+    clip: MotionClip,
+    face: "Face",
+    betas: ArrayLike | None,
+    sound: str | None,
+    texture: str | None,
+) -> Any:
     """The whole scene in memory."""
     check_fit(clip, face)
     rest = at_rest(face, betas)
@@ -113,7 +129,7 @@ def _stage(clip: MotionClip, face: "Face", betas: ArrayLike | None, sound: str |
     mesh = _mesh(stage, rest)
     _bind(mesh, rest, skeleton)
     _blend_shapes(stage, mesh, rest)
-    _materials(stage, mesh, rest)
+    _materials(stage, mesh, rest, texture)
     if sound is not None:
         _speech(stage, sound)
     return stage
@@ -208,8 +224,9 @@ def _blend_shapes(stage: Any, mesh: Any, rest: Rest) -> None:
     binding.CreateBlendShapeTargetsRel().SetTargets(targets)
 
 
-def _materials(stage: Any, mesh: Any, rest: Rest) -> None:
-    """A preview surface for the triangles of each material, in their one colour or the mesh's own."""
+def _materials(stage: Any, mesh: Any, rest: Rest, texture: str | None) -> None:
+    """A preview surface for the triangles of each material, in their one colour, the mesh's own or those of
+    the picture."""
     for name, mine in rest.materials.items():
         place = HEAD.AppendChild("Materials").AppendChild(Tf.MakeValidIdentifier(name))
         material = UsdShade.Material.Define(stage, place)
@@ -220,7 +237,9 @@ def _materials(stage: Any, mesh: Any, rest: Rest) -> None:
         roughness.Set(ROUGHNESS.get(name, OTHER_ROUGHNESS))
         diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
         painted = rest.colors[rest.triangles[mine].reshape(-1)]
-        if is_uniform(painted):
+        if texture is not None and name in TEXTURED:
+            diffuse.ConnectToSource(_picture(stage, place, texture))
+        elif is_uniform(painted):
             diffuse.Set(Gf.Vec3f(*painted.mean(axis=0).tolist()))
         else:
             reader = UsdShade.Shader.Define(stage, place.AppendChild("Color"))
@@ -234,6 +253,22 @@ def _materials(stage: Any, mesh: Any, rest: Rest) -> None:
             f"{Tf.MakeValidIdentifier(name)}Triangles", _ints(mine)
         )
         UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
+
+
+def _picture(stage: Any, place: Any, file: str) -> Any:
+    """The colour output of a picture beside the file, looked up by the mesh's UV map."""
+    reader = UsdShade.Shader.Define(stage, place.AppendChild("Place"))
+    reader.CreateIdAttr("UsdPrimvarReader_float2")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+    picture = UsdShade.Shader.Define(stage, place.AppendChild("Picture"))
+    picture.CreateIdAttr("UsdUVTexture")
+    picture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(f"./{file}"))
+    picture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
+    for axis in ("wrapS", "wrapT"):
+        picture.CreateInput(axis, Sdf.ValueTypeNames.Token).Set("clamp")
+    places = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+    picture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(places)
+    return picture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
 
 
 def _speech(stage: Any, sound: str) -> None:

@@ -7,6 +7,10 @@ import scipy.sparse
 
 Array = np.ndarray
 
+# Materials that a picture of a person's skin is for, and what lies on the skin and is in the picture.
+TEXTURED = ("skin", "lips")
+PICTURED = ("brows",)
+
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil")
 
 # sRGB

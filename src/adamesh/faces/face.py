@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adamesh.errors import InputError
@@ -192,6 +194,19 @@ class Face(nn.Module):
         """Named sets of vertices, int64."""
         return {name: self.get_buffer(f"region_{name}") for name in self.region_names}
 
+    def uv_split(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+        """The mesh with vertices that have one place in the UV map each, as pictures are drawn on it.
+
+        Returns:
+            [N] the vertex that each of the new ones is, [N, 2] its place in the UV map, and the triangles
+            [F, 3] of the new ones.
+        """
+        triangles, corners = self.triangles.numpy(force=True), self.uv_triangles.numpy(force=True)
+        pairs = np.stack([triangles, corners], axis=-1).reshape(-1, 2)
+        unique, split = np.unique(pairs, axis=0, return_inverse=True)
+        uv = self.uv.numpy(force=True).astype(np.float32)
+        return unique[:, 0], uv[unique[:, 1]], split.reshape(-1, 3)
+
     def forward(
         self,
         betas: Tensor | None = None,
@@ -316,6 +331,19 @@ class Face(nn.Module):
         """A face that differs in some arguments of the constructor."""
         given = self.attributes() | self.tensors() | {"regions": self.regions}
         return Face(**given | changes)
+
+    def without(self, *materials: str) -> "Face":
+        """The face without the triangles of some materials; vertices stay, and landmarks on these go."""
+        dropped = [number for number, name in enumerate(self.material_names) if name in materials]
+        kept = ~torch.isin(self.triangle_material, self.triangle_material.new_tensor(dropped))
+        number = torch.where(kept, kept.cumsum(0) - 1, -1)
+        on = self.landmark_triangles
+        return self.replace(
+            triangles=self.triangles[kept],
+            uv_triangles=self.uv_triangles[kept],
+            triangle_material=self.triangle_material[kept],
+            landmark_triangles=torch.where(on >= 0, number[on], -1),
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """All buffers but the regions, by the name of their constructor argument."""

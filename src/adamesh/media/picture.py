@@ -1,6 +1,7 @@
 """Still pictures into files, and in other sizes."""
 
 import os
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -30,6 +31,7 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
     codec = av.CodecContext.create("png", "w")
     codec.height, codec.width, channels = image.shape
     codec.pix_fmt = "rgba" if channels == 4 else "rgb24"
+    codec.sample_aspect_ratio = Fraction(1)  # else the file says 0, which glTF's validator warns of
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=codec.pix_fmt)
     return b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None)))
 

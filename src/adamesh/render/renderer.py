@@ -10,6 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from adamesh.errors import AdaMeshError, InputError, MissingDependencyError
+from adamesh.faces.appearance import TEXTURED
 from adamesh.faces.face import Face
 from adamesh.render.camera import Camera
 
@@ -62,6 +63,7 @@ class HeadRenderer:
         lights: direction from the face in the camera's frame, sRGB colour and strength of each.
         ambient: light that comes from everywhere, as a share of the surface's colour.
         wireframe: draw the mesh's edges on skin and lips.
+        texture: [H, W, 3] sRGB in the face's UV map, for the skin in place of colours.
 
     Raises:
         MissingDependencyError: VTK is not installed.
@@ -79,6 +81,7 @@ class HeadRenderer:
         lights: Sequence[Light] = STUDIO,
         ambient: float = AMBIENT,
         wireframe: bool = False,
+        texture: NDArray[np.uint8] | None = None,
     ) -> None:
         vtk = _vtk()
         self._n_vertices = face.n_vertices
@@ -88,8 +91,13 @@ class HeadRenderer:
         self._corner_sum = _corner_sum(triangles, len(template))
         self.size = size
 
-        self._points = template.copy()
-        self._normals = self._vertex_normals(template)
+        # A drawn point has one place in the UV map, so a vertex on a seam is drawn as several.
+        drawn, place = triangles, None
+        self._vertex = np.arange(len(template))
+        if texture is not None:
+            self._vertex, place, drawn = face.uv_split()
+        self._points = template[self._vertex]
+        self._normals = self._vertex_normals(template)[self._vertex]
         self._point_array = vtk.numpy_to_vtk(self._points)
         self._normal_array = vtk.numpy_to_vtk(self._normals)
         vtk_points = vtk.vtkPoints()
@@ -97,7 +105,8 @@ class HeadRenderer:
         if colors is not None and colors.shape != template.shape:
             raise InputError(f"colors must have shape {template.shape}, got {colors.shape}")
         rgb = face.colors.numpy(force=True) if colors is None else colors
-        self._rgb = np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
+        self._rgb = np.clip(np.rint(rgb[self._vertex] * 255), 0, 255).astype(np.uint8)
+        skin = None if texture is None else _picture(vtk, texture)
         color_array = vtk.numpy_to_vtk(self._rgb)
 
         self._renderer = vtk.vtkRenderer()
@@ -117,7 +126,7 @@ class HeadRenderer:
         self._meshes = []
         materials = face.triangle_material.numpy(force=True)
         for number, name in enumerate(face.material_names):
-            chosen = triangles[materials == number]
+            chosen = drawn[materials == number]
             if not len(chosen):
                 continue
             cells = vtk.vtkCellArray()
@@ -135,6 +144,10 @@ class HeadRenderer:
             mapper.SetInputData(mesh)
             actor = vtk.vtkActor()
             actor.SetMapper(mapper)
+            if skin is not None and name in TEXTURED:
+                mesh.GetPointData().SetTCoords(vtk.numpy_to_vtk(place, deep=True))
+                mapper.ScalarVisibilityOff()
+                actor.SetTexture(skin)
             look = actor.GetProperty()
             share, sharpness = _SHINE.get(name, _SKIN_SHINE)
             look.SetInterpolationToPhong()
@@ -150,6 +163,7 @@ class HeadRenderer:
                 look.BackfaceCullingOn()
                 inside = vtk.vtkActor()
                 inside.SetMapper(mapper)
+                inside.SetTexture(actor.GetTexture())
                 dark = inside.GetProperty()
                 dark.SetAmbient(_INSIDE * ambient)
                 dark.SetDiffuse(_INSIDE)
@@ -209,8 +223,8 @@ class HeadRenderer:
             raise InputError(
                 f"vertices must have shape ({self._n_vertices}, 3), got {vertices.shape}"
             )
-        self._points[:] = vertices
-        self._normals[:] = self._vertex_normals(vertices)
+        self._points[:] = vertices[self._vertex]
+        self._normals[:] = self._vertex_normals(vertices)[self._vertex]
         self._point_array.Modified()
         self._normal_array.Modified()
         for mesh in self._meshes:
@@ -277,6 +291,20 @@ def _vtk() -> Any:
     for module in (vtkCommonCore, vtkCommonDataModel, vtkRenderingCore, numpy_support):
         names |= vars(module)
     return SimpleNamespace(**names)
+
+
+def _picture(vtk: Any, pixels: NDArray[np.uint8]) -> Any:
+    """A texture of [H, W, 3] sRGB, which is not converted: light is computed in sRGB, as with colours."""
+    height, width, _ = pixels.shape
+    image = vtk.vtkImageData()
+    image.SetDimensions(width, height, 1)
+    rows = np.ascontiguousarray(pixels[::-1]).reshape(-1, 3)  # from the bottom up
+    image.GetPointData().SetScalars(vtk.numpy_to_vtk(rows, deep=True))
+    texture = vtk.vtkTexture()
+    texture.SetInputData(image)
+    texture.InterpolateOn()
+    texture.MipmapOn()
+    return texture
 
 
 @contextlib.contextmanager

@@ -1,0 +1,6 @@
+"""The skin of a person in a video, as a picture in the UV map of the embedded head."""
+
+from adamesh.texture.load import load_texture
+from adamesh.texture.make import Texture, make_texture
+
+__all__ = ["Texture", "load_texture", "make_texture"]
