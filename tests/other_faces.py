@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
+from adamesh.bench.other_meshes import bend, decimate, nearest_points, split
 from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.skinning import rotation_matrices
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, JAW
-from adamesh.tracking.embedding import closest_barycentric
 
 KEPT_TRIANGLES = 0.16  # of those that splitting makes
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil")
@@ -83,27 +82,15 @@ def _smooth_noise(template: Tensor, rng: np.random.Generator, count: int) -> Ten
     return torch.einsum("vk,nkc->nvc", near / near.sum(1, keepdim=True), strengths) * 3
 
 
-def _bend(points: Tensor) -> Tensor:
-    """A smooth change of shape: longer and narrower, chin to one side, tilted, 4 % larger, elsewhere."""
-    x, y, z = points.unbind(-1)
-    y0 = y + 0.02
-    bent = torch.stack(
-        [0.95 * x + 0.35 * y0 * y0 * (y0 < 0), 1.07 * y + 0.6 * x * x, z - 1.2 * x * x + 0.06 * y],
-        dim=-1,
-    )
-    tilt = rotation_matrices(torch.tensor([0.07, 0.0, 0.0], dtype=points.dtype))
-    return 1.04 * bent @ tilt.T + torch.tensor([0.0, 0.03, -0.02], dtype=points.dtype)
-
-
 def _remeshed(seed: int) -> dict[str, Any]:
     """Arguments of `Face` for the embedded head on another person, bent, with another mesh."""
     head = load_embedded_face(torch.float64)
     betas = torch.randn(head.n_betas, generator=torch.Generator().manual_seed(seed)).double() * 1.3
     still = head.template + head.shapedirs @ betas
-    rest = _bend(still)
+    rest = bend(still)
 
     def bent(directions: Tensor) -> Tensor:
-        moved = [_bend(still + d) - rest for d in directions.unbind(-1)]
+        moved = [bend(still + d) - rest for d in directions.unbind(-1)]
         return torch.stack(moved, dim=-1)
 
     joints = head.joints_template + head.joints_shapedirs @ betas
@@ -117,11 +104,14 @@ def _remeshed(seed: int) -> dict[str, Any]:
     triangles, material = _chosen(head)
     opened = rest + 0.6 * fields["expressiondirs"][..., ARKIT52.index("jawOpen")]
     landmarks = head._at_landmarks(opened).numpy()
-    fields, opened, triangles, material = _split(fields, opened, triangles, material)
-    kept, triangles, material = _decimate(fields["template"].numpy(), triangles, material)
+    fields, triangles, material = split(fields | {"opened": opened}, triangles, material)
+    kept, triangles, material = decimate(
+        fields["template"].numpy(), triangles, material, kept=KEPT_TRIANGLES
+    )
+    opened = fields.pop("opened")[kept]
     fields = {name: value[kept].float() for name, value in fields.items()}
     # Landmarks on the open mouth, where the nearest point is never on the other lip.
-    embedded, barycentric = _nearest(landmarks, opened[kept].numpy(), triangles)
+    embedded, barycentric = nearest_points(landmarks, opened.numpy(), triangles)
     return {
         "name": "other arkit",
         "space": "arkit52",
@@ -129,7 +119,7 @@ def _remeshed(seed: int) -> dict[str, Any]:
         "joint_names": head.joint_names,
         "joint_parents": head.joint_parents,
         "triangles": torch.from_numpy(triangles),
-        "joints_template": _bend(joints).float(),
+        "joints_template": bend(joints).float(),
         "joints_shapedirs": torch.zeros(len(joints), 3, head.n_betas),
         "uv": torch.zeros(1, 2),
         "uv_triangles": torch.zeros(len(triangles), 3, dtype=torch.int64),
@@ -148,54 +138,3 @@ def _chosen(head: Face) -> tuple[np.ndarray, np.ndarray]:
     mine = [i for i, name in enumerate(names) if name in MATERIALS]
     material = np.array([MATERIALS.index(names[i]) for i in mine])
     return head.triangles[mine].numpy(), material
-
-
-def _split(
-    fields: dict[str, Tensor], opened: Tensor, triangles: np.ndarray, material: np.ndarray
-) -> tuple[dict[str, Tensor], Tensor, np.ndarray, np.ndarray]:
-    """Every triangle into four, at the middles of its edges."""
-    count = len(opened)
-    edges = np.sort(np.stack([triangles, np.roll(triangles, -1, 1)], -1), -1)  # ab, bc, ca
-    unique, middle = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
-    ab, bc, ca = (count + middle.reshape(-1, 3)).T
-    a, b, c = triangles.T
-    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    fine = np.concatenate([np.stack(part, 1) for part in parts])
-
-    def with_middles(values: Tensor) -> Tensor:
-        return torch.cat([values, values[torch.from_numpy(unique)].mean(1)])
-
-    fields = {name: with_middles(value) for name, value in fields.items()}
-    return fields, with_middles(opened), fine, np.tile(material, 4)
-
-
-def _decimate(
-    points: np.ndarray, triangles: np.ndarray, material: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which vertices stay, triangles of those, and their materials."""
-    import pyvista as pv
-
-    cells = np.column_stack([np.full(len(triangles), 3), triangles])
-    mesh = pv.PolyData(points, cells.ravel())
-    thin = mesh.decimate_pro(
-        1 - KEPT_TRIANGLES, preserve_topology=True, boundary_vertex_deletion=True
-    )
-    distance, kept = cKDTree(points).query(np.asarray(thin.points, float))
-    assert distance.max() < 1e-6, "this decimation keeps vertices where they are"
-    used = thin.faces.reshape(-1, 4)[:, 1:].astype(np.int64)
-    centres = points[triangles].mean(1)
-    _, nearest = cKDTree(centres).query(points[kept][used].mean(1))
-    return kept, used, material[nearest]
-
-
-def _nearest(
-    points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle [n] and barycentric [n, 3] of the surface point nearest to each of n points."""
-    corners = vertices[triangles]
-    rows = [closest_barycentric(point, corners) for point in points]
-    best = [
-        np.linalg.norm((w[..., None] * corners).sum(1) - p, axis=1).argmin()
-        for p, w in zip(points, rows, strict=True)
-    ]
-    return np.array(best), np.array([w[i] for w, i in zip(rows, best, strict=True)])

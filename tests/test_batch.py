@@ -102,7 +102,7 @@ BAD = {
     "text.wav,,b2.npz": "cannot be read",
     "speech.wav,text.style,b3.npz": "'.*text.style' does not exist",
     "speech.wav,,none/b4.npz": "create it first",
-    "speech.wav,,b5.fbx": "the formats are",
+    "speech.wav,,b5.blend": "the formats are",
     "one, two.wav,,b6.npz": "more cells than columns",
     "speech.wav,,": "needs a speech and an output",
     ",,b7.npz": "needs a speech and an output",

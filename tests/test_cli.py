@@ -177,7 +177,7 @@ animate I/cut.wav -o O/new.glb: cut.wav'
 animate I/text.wav -o O/new.glb: text.wav'
 animate I/mute.mp4 -o O/new.glb: mute.mp4' has no audio track
 animate I/short.wav -o O/new.glb: give at least 0.5 s
-animate I/speech.wav -o O/new.fbx: cannot write 'new.fbx': the formats are .npz, .glb, .usda
+animate I/speech.wav -o O/new.blend: cannot write 'new.blend': the formats are .npz, .glb, .usda
 animate I/speech.wav -o O/new: cannot write 'new': the formats are .npz, .glb, .usda
 animate I/speech.wav -o O/taken.glb: taken.glb' is a folder
 animate I/speech.wav -o O/none/new.glb: new.glb' does not exist; create it first
@@ -241,7 +241,7 @@ export I/folder -o O/new.glb: folder' is a folder
 export I/empty.npz -o O/new.glb: empty.npz' is empty
 export I/text.npz -o O/new.glb: text.npz' is not a motion clip
 export I/cut.npz -o O/new.glb: cut.npz' is not a motion clip
-export I/clip.npz -o O/new.fbx: cannot write 'new.fbx'
+export I/clip.npz -o O/new.blend: cannot write 'new.blend'
 export I/clip.npz -o O/taken.npz: taken.npz' is a folder
 export I/clip.npz -o O/there.glb: use --force
 export I/clip.npz -o O/new.glb --camera close: .glb holds no pictures

@@ -203,7 +203,7 @@ def test_the_command_line_has_them_all(
 def test_a_missing_renderer_is_said_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "vtkmodules", None)
+    monkeypatch.setitem(sys.modules, "pyvista", None)
     for suffix, kind in FORMATS.items():
         if kind.medium is not None:
             with pytest.raises(MissingDependencyError, match=r"adamesh\[render\]"):

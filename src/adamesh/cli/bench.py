@@ -138,3 +138,20 @@ def bench_retargeting(
     print_rows("Lids that a full blink closes", [lids], as_json=False, medians=False)
     if clips:
         print_rows(f"Clips on {face} and back, mm", clips, as_json=False)
+
+
+@bench_app.command("transfer")
+def bench_transfer(as_json: Json = False) -> None:
+    """How well meshes without shapes get the 52 actions (`adamesh apply --transfer`): three of other
+    people, proportions and topology, whose truth is known.
+
+    [bold]Example[/bold]
+
+      adamesh bench transfer
+    """
+    from adamesh.bench.transfer import bench_transfer as run
+    from adamesh.cli.tables import print_rows
+
+    with progress_bars() as report:
+        rows, _ = run(progress=lambda d, t: report("looking", d, t))
+    print_rows("Actions on other meshes", rows, as_json=as_json, medians=False)

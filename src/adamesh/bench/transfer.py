@@ -1,0 +1,153 @@
+"""How well `adamesh apply --transfer` does on meshes whose truth is known."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from adamesh.bench.other_meshes import MESHES, OtherMesh
+from adamesh.faces import load_embedded_face
+from adamesh.motion.spaces import ARKIT52
+from adamesh.pipeline.animate import animate
+from adamesh.pipeline.sample import SAMPLE_SPEECH
+from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
+from adamesh.tracking import landmark_index as lm
+from adamesh.transfer.geometry import Scene
+from adamesh.transfer.meshes import MeshFace, face_of
+
+Float = NDArray[np.float64]
+MM = 1000.0
+CLOSED = (
+    0.3  # mm by which the head's lips may be further apart than at rest and still count as closed
+)
+_UPPER_LID, _LOWER_LID = lm.LEFT_EYE[:8:-1], lm.LEFT_EYE[1:8]
+
+
+@dataclass(frozen=True)
+class TransferFigures:
+    """One mesh. Millimetres unless said, with the faces as large as they are."""
+
+    mesh: str
+    vertices: int
+    triangles: int
+    landmarks: float  # mean distance from where the head's landmarks are
+    landmarks_p95: float
+    lip_gap_open: float  # between the lips' inner edges: of jawOpen
+    lip_gap_closed: float  # of jawOpen and mouthClose together, more than at rest
+    lip_gap_speech: (
+        float  # in frames of speech in which the head's lips are closed, more than at rest
+    )
+    lid_gap_closed_percent: float  # of the eye's opening that a blink leaves open
+    flipped: int  # triangles over all 52 actions, out of 52 times all
+    flipped_head: int  # of the embedded head itself, whose lids and lips fold
+    seconds: float
+
+
+def bench_transfer(
+    *, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[TransferFigures], dict[str, MeshFace]]:
+    """Figures of every one of `MESHES`, and the faces that they got."""
+    rows, faces = [], {}
+    for number, (name, make) in enumerate(MESHES.items()):
+
+        def report(done: int, total: int, number: int = number) -> None:
+            if progress is not None:
+                progress(number * total + done, len(MESHES) * total)
+
+        mesh = make()
+        start = time.perf_counter()
+        # As most sculpts come: in one colour.
+        found = face_of(as_scene(mesh, colored=name == "cartoon"), progress=report)
+        seconds = time.perf_counter() - start
+        rows.append(_figures(name, mesh, found, seconds))
+        faces[name] = found
+    return rows, faces
+
+
+def as_scene(mesh: OtherMesh, *, colored: bool) -> Scene:
+    """What a file with this mesh shows."""
+    count = len(mesh.points)
+    return Scene(
+        parts=[],
+        points=mesh.points,
+        triangles=mesh.triangles,
+        colors=mesh.colors if colored else np.full((count, 3), 0.7),
+        colored=colored,
+        welded=np.arange(count),
+    )
+
+
+def actions_on(mesh: OtherMesh, found: MeshFace) -> Float:
+    """[V, 3, 52] what was found, at the mesh's own vertices."""
+    own = found.face.expressiondirs[: len(found.vertices)].double().numpy()
+    result = np.zeros((len(mesh.points), 3, len(ARKIT52)))
+    result[found.vertices] = found.directions_to_scene(own)
+    return result
+
+
+def flipped(points: Float, triangles: NDArray[np.int64], actions: Float) -> int:
+    """Triangles that an action turns by more than a right angle, all actions together."""
+
+    def normals(shape: Float) -> Float:
+        a, b, c = (shape[triangles[:, i]] for i in range(3))
+        return np.cross(b - a, c - a)
+
+    rest = normals(points)
+    return sum(
+        int(((rest * normals(points + action)).sum(1) < 0).sum())
+        for action in np.moveaxis(actions, -1, 0)
+    )
+
+
+def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> TransferFigures:
+    face = found.face
+    valid = face.landmark_triangles.numpy() >= 0
+    on_skin = [i for i in ON_SKIN if valid[i]]
+    places = found.to_scene(face.landmark_basis().template.double().numpy())
+    missed = MM * np.linalg.norm(places - mesh.landmarks, axis=1)[on_skin]
+    actions = actions_on(mesh, found)
+
+    def weights(**given: float) -> Float:
+        row = np.zeros(len(ARKIT52))
+        for action, weight in given.items():
+            row[ARKIT52.index(action)] = weight
+        return row
+
+    def gap(first: tuple[int, ...], second: tuple[int, ...], row: Float) -> float:
+        points = mesh.at_landmarks(mesh.points + actions @ row)
+        return MM * float(np.linalg.norm(points[list(first)] - points[list(second)], axis=1).mean())
+
+    lips = INNER_UPPER, INNER_LOWER
+    lids = _UPPER_LID, _LOWER_LID
+    rest = gap(*lips, weights())
+    head = load_embedded_face(torch.float64)
+    return TransferFigures(
+        mesh=name,
+        vertices=len(mesh.points),
+        triangles=len(mesh.triangles),
+        landmarks=float(missed.mean()),
+        landmarks_p95=float(np.percentile(missed, 95)),
+        lip_gap_open=gap(*lips, weights(jawOpen=1)),
+        lip_gap_closed=gap(*lips, weights(jawOpen=1, mouthClose=1)) - rest,
+        lip_gap_speech=float(np.mean([gap(*lips, row) for row in _closed_lips()]) - rest),
+        lid_gap_closed_percent=100 * gap(*lids, weights(eyeBlinkLeft=1)) / gap(*lids, weights()),
+        flipped=flipped(mesh.points, mesh.triangles, actions),
+        flipped_head=flipped(
+            head.template.numpy(), head.triangles.numpy(), head.expressiondirs.numpy()
+        ),
+        seconds=seconds,
+    )
+
+
+def _closed_lips() -> Float:
+    """[N, 52] actions of the packaged line of speech in the frames in which the head's lips are closed."""
+    head = load_embedded_face(torch.float64)
+    rows = torch.from_numpy(animate(SAMPLE_SPEECH).expression).double()
+    points = head.landmarks(
+        head(expression=torch.cat([torch.zeros(1, 52).double(), rows])).vertices
+    )
+    gaps = MM * (points[:, list(INNER_UPPER)] - points[:, list(INNER_LOWER)]).norm(dim=-1).mean(1)
+    return rows[gaps[1:] < gaps[0] + CLOSED].numpy()
