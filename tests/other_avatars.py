@@ -215,11 +215,22 @@ class Played:
 
     def read(self, index: int) -> np.ndarray:
         accessor = self.json["accessors"][index]
-        view = self.json["bufferViews"][accessor["bufferView"]]
-        dtype = np.dtype({5121: "<u1", 5126: "<f4"}[accessor["componentType"]])
         width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor["type"]]
+        if "bufferView" in accessor:
+            return self._view(accessor["bufferView"], accessor, accessor["count"], width)
+        values = np.zeros((accessor["count"], width))
+        if "sparse" in accessor:
+            sparse = accessor["sparse"]
+            where, what = sparse["indices"], sparse["values"]
+            rows = self._view(where["bufferView"], where, sparse["count"], 1)[:, 0].astype(int)
+            values[rows] = self._view(what["bufferView"], accessor, sparse["count"], width)
+        return values
+
+    def _view(self, index: int, kind: dict[str, Any], count: int, width: int) -> np.ndarray:
+        view = self.json["bufferViews"][index]
+        dtype = np.dtype({5121: "<u1", 5125: "<u4", 5126: "<f4"}[kind["componentType"]])
         assert view["byteOffset"] % 4 == 0
-        values = np.frombuffer(self.bin, dtype, accessor["count"] * width, view["byteOffset"])
+        values = np.frombuffer(self.bin, dtype, count * width, view["byteOffset"])
         assert values.nbytes <= view["byteLength"]
         return values.reshape(-1, width).astype(np.float64)
 

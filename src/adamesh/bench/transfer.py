@@ -35,6 +35,8 @@ class TransferFigures:
     triangles: int
     landmarks: float  # mean distance from where the head's landmarks are
     landmarks_p95: float
+    lip_landmarks: float  # mean over the lips
+    lid_landmarks: float  # mean over the lids' edges
     lip_gap_open: float  # between the lips' inner edges: of jawOpen
     lip_gap_closed: float  # of jawOpen and mouthClose together, more than at rest
     lip_gap_speech: (
@@ -107,7 +109,8 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Tra
     valid = face.landmark_triangles.numpy() >= 0
     on_skin = [i for i in ON_SKIN if valid[i]]
     places = found.to_scene(face.landmark_basis().template.double().numpy())
-    missed = MM * np.linalg.norm(places - mesh.landmarks, axis=1)[on_skin]
+    places[~valid] = np.nan
+    missed = MM * np.linalg.norm(places - mesh.landmarks, axis=1)
     actions = actions_on(mesh, found)
 
     def weights(**given: float) -> Float:
@@ -128,8 +131,10 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Tra
         mesh=name,
         vertices=len(mesh.points),
         triangles=len(mesh.triangles),
-        landmarks=float(missed.mean()),
-        landmarks_p95=float(np.percentile(missed, 95)),
+        landmarks=float(missed[on_skin].mean()),
+        landmarks_p95=float(np.percentile(missed[on_skin], 95)),
+        lip_landmarks=float(np.nanmean(missed[list(lm.LIPS)])),
+        lid_landmarks=float(np.nanmean(missed[[*lm.LEFT_EYE, *lm.RIGHT_EYE]])),
         lip_gap_open=gap(*lips, weights(jawOpen=1)),
         lip_gap_closed=gap(*lips, weights(jawOpen=1, mouthClose=1)) - rest,
         lip_gap_speech=float(np.mean([gap(*lips, row) for row in _closed_lips()]) - rest),

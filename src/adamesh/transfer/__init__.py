@@ -47,6 +47,7 @@ def transfer(
     path: Path,
     *,
     force: bool = False,
+    views: tuple[int, int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Transferred:
     """Gives a mesh the 52 ARKit actions and joints, and writes it as a .glb.
@@ -56,6 +57,7 @@ def transfer(
             topology. Materials, textures and all else of a .glb stay.
         path: the .glb to write.
         force: replace it if it exists.
+        views: pictures in the two rounds of finding landmarks, see `meshes.face_of`.
         progress: called with pictures looked at and their number.
     Raises:
         InputError: no face is seen on the mesh, it has morph targets already, or it is damaged.
@@ -68,7 +70,7 @@ def transfer(
     if mesh.stat().st_size > LARGEST:
         raise InputError(f"mesh '{mesh}' is larger than {LARGEST >> 20} MiB; make it smaller")
     from adamesh.transfer.geometry import read_scene
-    from adamesh.transfer.meshes import face_of
+    from adamesh.transfer.meshes import VIEWS, face_of
     from adamesh.transfer.rig import write_rigged
 
     avatar = _read(mesh)
@@ -78,7 +80,7 @@ def transfer(
             "or delete them first"
         )
     scene = read_scene(avatar)
-    found = face_of(scene, progress=progress)
+    found = face_of(scene, views=views or VIEWS, progress=progress)
     unit, scale = _unit(found.eye_distance) if mesh.suffix.lower() in MESHES else ("m", 1.0)
     write_rigged(avatar, scene, found, path, scale=scale)
     return Transferred(
@@ -115,7 +117,7 @@ def _read(mesh: Path) -> Glb:
 
     try:
         scene = trimesh.load_scene(mesh, process=False)
-        data = scene.export(file_type="glb")
+        data = scene.export(file_type="glb", include_normals=True)
     except Exception as error:  # a stranger's file fails in as many ways as there are readers
         raise InputError(
             f"mesh '{mesh}' cannot be read ({type(error).__name__}: {error}); export it again, or as .glb"

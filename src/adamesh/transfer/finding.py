@@ -31,6 +31,7 @@ FACE_HEIGHT = 4.0  # of those pictures, in distances between the eyes
 UPPER_PARTS = (1.0, 0.35, 0.2)
 LIFE_SIZE = 0.063  # metres between the eyes of an adult
 SMALLEST_SHARE = 0.8  # of the landmarks that lie on the mesh
+_NOSE = 1  # its tip
 _EYE_CORNERS = (*lm.RIGHT_EYE_CORNERS, *lm.LEFT_EYE_CORNERS)
 
 
@@ -118,13 +119,10 @@ def plain_face(points: Float, triangles: Int, colors: Float) -> Face:
 
 def _turns() -> Iterator[Float]:
     """[3, 3] the 24 turns by right angles, the usual ones first: +Y up, then +Z up."""
-    yield np.eye(3)
-    yield np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # +Z is up, the face along -Y
-    for order in itertools.permutations(range(3)):
-        for signs in itertools.product((1.0, -1.0), repeat=3):
-            turn = np.diag(signs)[:, order]
-            if np.linalg.det(turn) > 0:
-                yield turn
+    x, y, z = np.eye(3)
+    for up, front in itertools.product((y, z, x, -y, -z, -x), (z, -y, -z, y, x, -x)):
+        if not (up * front).any():
+            yield np.stack([np.cross(up, front), up, front])
 
 
 def _whole_cameras(points: Float) -> Iterator[Camera]:
@@ -149,7 +147,7 @@ def _look(
     right, left = (pixels[list(c)].mean(0) for c in (lm.RIGHT_EYE_CORNERS, lm.LEFT_EYE_CORNERS))
     across = left - right
     unit = np.linalg.norm(across)
-    nose = (pixels[1] - (left + right) / 2) @ across / unit**2
+    nose = (pixels[_NOSE] - (left + right) / 2) @ across / unit**2
     if abs(np.arctan2(across[1], across[0])) > MOST_TILTED or abs(nose) > MOST_TURNED:
         return None
     caster = Caster(View(image, points, camera.project), face.triangles.numpy())
@@ -168,9 +166,11 @@ def _close_up(
 ) -> Embedding | None:
     """Landmarks from some pictures of the face alone; None if none is to be seen there."""
     seen = hits >= 0
-    if seen.mean() < SMALLEST_SHARE or not seen[list(_EYE_CORNERS)].all():
+    if seen.mean() < SMALLEST_SHARE or not seen[[_NOSE, *_EYE_CORNERS]].all():
         return None
     corners = points[triangles[hits]].mean(1)
+    if corners[_NOSE, 2] < corners[list(_EYE_CORNERS), 2].mean():
+        return None  # a mask from behind, which looks like a face too
     # In life size, which is what the search for landmarks is made for.
     scale = LIFE_SIZE / float(lm.interocular_distance(corners))
     points = scale * points

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from adamesh.faces import Face, load_embedded_face
-from adamesh.faces.appearance import plain_appearance
+from adamesh.faces.appearance import MATERIALS, plain_appearance
 from adamesh.retargeting.registration import ON_SKIN
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import closest_barycentric
@@ -25,6 +25,7 @@ Int = NDArray[np.int64]
 HEAD = 0.3  # metres around the middle of the face, in life size, which actions can move
 # Pictures of the moving face that its landmarks are found by; the first ones only for colours.
 VIEWS = (20, 45)
+SKIN = MATERIALS.index("skin")
 # Landmarks agree that lie this near to those of the head, in distances between the eyes.
 AGREES, ROUNDS = 0.2, 5
 # Of an eyeball, in widths of the eye: how far its middle is from the eye's, how large it is at most, and
@@ -74,11 +75,17 @@ class MeshFace:
         return np.einsum("nie,ij->nje", directions, np.linalg.inv(self.placed))
 
 
-def face_of(scene: Scene, *, progress: Callable[[int, int], None] | None = None) -> MeshFace:
+def face_of(
+    scene: Scene,
+    *,
+    views: tuple[int, int] = VIEWS,
+    progress: Callable[[int, int], None] | None = None,
+) -> MeshFace:
     """Finds the face of a mesh and gives it the actions of the embedded head.
 
     Args:
         scene: what to look at.
+        views: pictures in the two rounds of finding landmarks on the moving face.
         progress: called with pictures looked at and their number.
     Raises:
         InputError: no face is seen, or it is too unlike one.
@@ -97,17 +104,17 @@ def face_of(scene: Scene, *, progress: Callable[[int, int], None] | None = None)
     placed, origin, near = _placed(head, landmarks, embedding.triangles >= 0)
     vertices, face = _plain(found, (points - origin) @ placed, colors, near)
     face = with_actions(head, _with_eyeballs(head, _complete(head, face), scene.colored))
-    looked, total = 0, sum(map(pictures, VIEWS))
+    looked, total = 0, sum(map(pictures, views))
 
     def report(done: int, _: int) -> None:
         if progress is not None:
             progress(looked + done, total)
 
-    for views in VIEWS:
-        face, quality = with_landmarks(face, seed=SEED, views=views, progress=report)
-        looked += pictures(views)
+    for number, count in enumerate(views):
+        face, quality = with_landmarks(face, seed=SEED, views=count, progress=report)
+        looked += pictures(count)
         face = with_actions(head, face)
-        if views == VIEWS[0] and not scene.colored:
+        if number == 0 and not scene.colored:
             face = with_regions(face)  # lips and brows in colours show better where they are
     return MeshFace(face, vertices, placed, origin, found.rotation, quality)
 
@@ -203,9 +210,16 @@ def _with_eyeballs(head: Face, face: Face, colored: bool) -> Face:
     colors = looks.colors.copy()
     if colored:
         colors[: face.n_vertices] = face.colors.numpy()
+    # What carries no landmark of a closed mouth is no skin: teeth must not be taken for lips.
+    of_landmarks = face.landmark_triangles.numpy()
+    skin = np.unique(part[face.triangles.numpy()[of_landmarks[of_landmarks >= 0], 0]])
+    part = connected_parts(triangles, len(points))[triangles[:, 0]]
+    other = (looks.triangle_material == SKIN) & ~np.isin(part, skin)
     return plain_face(points, triangles, colors).replace(
-        triangle_material=torch.from_numpy(looks.triangle_material),
-        material_names=looks.material_names,
+        triangle_material=torch.from_numpy(
+            np.where(other, len(looks.material_names), looks.triangle_material)
+        ),
+        material_names=(*looks.material_names, "other"),
         regions={name: torch.from_numpy(ids) for name, ids in looks.regions.items()},
         landmark_triangles=face.landmark_triangles,
         landmark_barycentric=face.landmark_barycentric,
