@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from other_avatars import Played, make_avatar, pack
+from scipy.spatial.transform import Rotation
 
 from adamesh.avatars import apply_clip
 from adamesh.avatars.gltf import read_glb
@@ -20,12 +21,15 @@ from adamesh.faces import Face, load_embedded_face
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.tracking import landmark_index as lm
+from adamesh.tracking.face_landmarks import LandmarkQuality
 from adamesh.transfer import transfer
 from adamesh.transfer.actions import JOINTS, with_actions
 from adamesh.transfer.deformation import DeformationTransfer, Pairs
 from adamesh.transfer.finding import connected_parts, find_face, plain_face
 from adamesh.transfer.fitting import fit_head
 from adamesh.transfer.geometry import read_scene
+from adamesh.transfer.meshes import MeshFace
+from adamesh.transfer.rig import write_rigged
 
 MM = 1000.0
 
@@ -336,6 +340,87 @@ class TestGeometry:
         path = triangle_file(tmp_path / "a.glb", **changes)
         with pytest.raises(InputError, match=message):
             read_scene(read_glb(path))
+
+
+def skinned_file(path: Path, mesh: OtherMesh) -> Path:
+    """The mesh in centimetres, off its place and bound to a turned bone that brings it there."""
+    place = np.eye(4)
+    place[:3, :3] *= 0.01
+    place[:3, 3] = [0.1, 1.5, 0.2]
+    bone = np.eye(4)
+    bone[:3, :3] = Rotation.from_rotvec([0.3, -0.2, 0.9]).as_matrix()
+    bone[:3, 3] = [0.0, 1.4, 0.0]
+    local = (mesh.points - place[:3, 3]) / 0.01
+    bind = np.linalg.inv(bone) @ place
+    count = len(local)
+    arrays = [
+        (local.astype("<f4"), "VEC3", 5126),
+        (mesh.triangles.astype("<u4").reshape(-1, 1), "SCALAR", 5125),
+        (np.zeros((count, 4), "u1"), "VEC4", 5121),
+        (np.tile(np.array([1, 0, 0, 0], "<f4"), (count, 1)), "VEC4", 5126),
+        (bind.T.reshape(1, 16).astype("<f4"), "MAT4", 5126),
+    ]
+    content: dict[str, Any] = {"bufferViews": [], "accessors": []}
+    binary = b""
+    for array, kind, component in arrays:
+        view = {"buffer": 0, "byteOffset": len(binary), "byteLength": array.nbytes}
+        content["bufferViews"].append(view)
+        accessor = {"bufferView": len(content["accessors"]), "componentType": component}
+        content["accessors"].append(accessor | {"count": len(array), "type": kind})
+        binary += array.tobytes() + bytes(-array.nbytes % 4)
+    attributes = {"POSITION": 0, "JOINTS_0": 2, "WEIGHTS_0": 3}
+    x, y, z, w = Rotation.from_matrix(bone[:3, :3]).as_quat().tolist()
+    return glb(
+        path,
+        content
+        | {
+            "meshes": [{"primitives": [{"attributes": attributes, "indices": 1}]}],
+            "skins": [{"joints": [0], "inverseBindMatrices": 4}],
+            "nodes": [
+                {"name": "Head", "rotation": [x, y, z, w], "translation": bone[:3, 3].tolist()},
+                {"mesh": 0, "skin": 0, "name": "body"},
+            ],
+            "scenes": [{"nodes": [0, 1], "name": "kept"}],
+            "materials": [{"name": "kept"}],
+            "extras": {"kept": True},
+        },
+        binary,
+    )
+
+
+def test_a_skinned_mesh_keeps_its_bones(tmp_path: Path) -> None:
+    """Only morph targets are added, in the mesh's own units and axes."""
+    mesh = other("mask")
+    file = read_glb(skinned_file(tmp_path / "a.glb", mesh))
+    scene = read_scene(file)
+    np.testing.assert_allclose(scene.points, mesh.points, atol=1e-5)
+    face = moved("mask")
+    none = LandmarkQuality(478, 0.0, 0.0)
+    found = MeshFace(face, np.arange(face.n_vertices), np.eye(3), np.zeros(3), np.eye(3), none)
+    write_rigged(file, scene, found, tmp_path / "b.glb")
+    before, after = (json.loads(_chunk(tmp_path / name)) for name in ("a.glb", "b.glb"))
+    for part in ("nodes", "skins", "scenes", "materials", "extras"):
+        assert after[part] == before[part], part
+    weights = np.zeros((2, 52), np.float32)
+    weights[1, ARKIT52.index("mouthSmileLeft")] = 1
+    head = np.array([[0, 0, 0], [0, 0.4, 0]], np.float32)
+    apply_clip(
+        MotionClip("arkit52", 25.0, weights, head_pose=head), tmp_path / "b.glb", tmp_path / "c.glb"
+    )
+    pivot = np.array([0.0, 1.4, 0.0])
+    smiling = posed("mask", mouthSmileLeft=1) - pivot
+    turned = pivot + Rotation.from_rotvec([0, 0.4, 0]).apply(smiling)
+    played = Played(tmp_path / "c.glb")
+    np.testing.assert_allclose(played.vertices(1, 0), mesh.points, atol=1e-5)
+    np.testing.assert_allclose(played.vertices(1, 1), turned, atol=3e-5)
+
+
+def test_lips_that_are_one_surface_are_noticed() -> None:
+    face = moved("mask")
+    parts = np.arange(face.n_vertices), np.eye(3), np.zeros(3), np.eye(3)
+    assert MeshFace(face, *parts, LandmarkQuality(478, 0.0, 0.0)).lips_part
+    sealed = face.replace(expressiondirs=0.1 * face.expressiondirs)
+    assert not MeshFace(sealed, *parts, LandmarkQuality(478, 0.0, 0.0)).lips_part
 
 
 def write_obj(path: Path, mesh: OtherMesh) -> Path:

@@ -109,6 +109,10 @@ def _transfer(
         f"{'in ' + done.unit if done.unit else 'in no known unit, scaled to life size'}"
         f"{', turned upright' if done.turned else ''}"
     )
+    if not done.lips_part:
+        typer.echo(
+            "the lips are one surface, so the mouth cannot open: cut them apart first", err=True
+        )
 
 
 def _arkit(clip: "MotionClip", made_for: str | None) -> "MotionClip":

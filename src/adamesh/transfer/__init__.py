@@ -29,6 +29,7 @@ class Transferred:
         landmarks: how many of the 478 were found.
         landmark_error: their mean distance from detected ones, in % of the distance between the eyes.
         eyeballs: how many of the two eyeballs there are.
+        lips_part: whether the mouth opens; in scans lips are often one surface.
         turned: whether the scene was turned upright.
         unit: what the mesh's numbers are taken for; None where they fit no unit of length.
         rigged: whether joints were added.
@@ -37,6 +38,7 @@ class Transferred:
     landmarks: int
     landmark_error: float
     eyeballs: int
+    lips_part: bool
     turned: bool
     unit: str | None
     rigged: bool
@@ -87,6 +89,7 @@ def transfer(
         landmarks=found.quality.found,
         landmark_error=found.quality.mean_percent,
         eyeballs=found.eyeballs,
+        lips_part=found.lips_part,
         turned=not np.allclose(found.turn, np.eye(3)),
         unit=unit,
         rigged=not any("skin" in node for node in avatar.json.get("nodes", [])),

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.appearance import MATERIALS, plain_appearance
-from adamesh.retargeting.registration import ON_SKIN
+from adamesh.motion.spaces import ARKIT52
+from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import closest_barycentric
 from adamesh.tracking.face_landmarks import LandmarkQuality, pictures, with_landmarks
@@ -23,6 +24,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 HEAD = 0.3  # metres around the middle of the face, in life size, which actions can move
+PARTED = 0.008  # metres between the lips of an open mouth; jawOpen makes some 30 mm
 # Pictures of the moving face that its landmarks are found by; the first ones only for colours.
 VIEWS = (20, 45)
 SKIN = MATERIALS.index("skin")
@@ -65,6 +67,16 @@ class MeshFace:
         """How many of the two eyeballs the scene has."""
         regions = (self.face.regions[name] for name in ("left_eyeball", "right_eyeball"))
         return sum(bool((ids < len(self.vertices)).all()) for ids in regions)
+
+    @property
+    def lips_part(self) -> bool:
+        """Whether an open jaw opens the mouth."""
+        jaw = torch.zeros(1, len(ARKIT52))
+        jaw[0, ARKIT52.index("jawOpen")] = 1
+        points = self.face.landmarks(self.face(expression=jaw).vertices)[0]
+        middle = len(INNER_UPPER) // 2
+        gap = points[INNER_UPPER[middle]] - points[INNER_LOWER[middle]]
+        return bool(gap.norm() > PARTED)  # not so where one is not known
 
     def to_scene(self, points: Float) -> Float:
         """[N, 3] points of the face in the scene's units and axes."""
