@@ -17,19 +17,24 @@ from scipy.spatial.transform import Rotation
 from adamesh.cli import main
 from adamesh.errors import InputError
 from adamesh.export import FORMATS, check_export, export
-from adamesh.faces import load_embedded_face
+from adamesh.faces import Face, load_embedded_face, save_face
 from adamesh.media.color import LUMINANCE, from_lab, to_lab, to_linear, to_srgb
 from adamesh.media.picture import png_bytes, write_png
 from adamesh.media.video import read_frames
 from adamesh.motion.clip import MotionClip
 from adamesh.render import HeadRenderer
-from adamesh.texture import load_texture, make_texture
+from adamesh.texture import load_texture, make_texture, with_eyes_of
 from adamesh.texture.blend import extend, robust_mean
+from adamesh.texture.eyes import paint_eyes
+from adamesh.texture.iris import iris_color
 from adamesh.texture.lighting import fit_light, light
 from adamesh.texture.raster import depth_map, rasterise
 from adamesh.texture.skin import CHROMA, HUE, skin_likelihood, white_balance
+from adamesh.texture.texels import on
 from adamesh.texture.views import Viewer
-from adamesh.tracking.synthetic import synthetic_clip
+from adamesh.tracking.landmark_index import LEFT_EYE, RIGHT_EYE
+from adamesh.tracking.landmarker import FaceLandmarker
+from adamesh.tracking.synthetic import silent_clip, synthetic_clip
 from adamesh.tracking.track import track_video
 
 CHEEKS = 205, 425  # landmarks, right and left
@@ -51,8 +56,34 @@ def near(points: np.ndarray, place: np.ndarray, radius: float) -> np.ndarray:
     return np.linalg.norm(points - place, axis=1) < radius
 
 
+IRISES = {  # sRGB
+    "brown": np.array([80, 50, 35]) / 255,
+    "blue": np.array([95, 120, 145]) / 255,
+    "green": np.array([95, 115, 80]) / 255,
+}
+
+
+def with_irises(color: np.ndarray) -> tuple[Face, np.ndarray]:
+    """The head with irises of a linear colour, and a picture of its eyeballs on skin."""
+    face = load_embedded_face()
+    picture = np.full((2048, 2048, 3), 180, np.uint8)
+    pixels, srgb = paint_eyes(face, 2048, color)
+    picture.reshape(-1, 3)[pixels] = np.rint(srgb * 255)
+    return with_eyes_of(face, picture), picture
+
+
+def iris_of(face: Face) -> np.ndarray:
+    """[3] linear, the mean over the surface of both irises."""
+    part = on(face, "iris")
+    triangles = face.triangles.numpy()[part]
+    a, b, c = face.template.double().numpy()[triangles].transpose(1, 0, 2)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    colors = to_linear(face.colors.double().numpy())[triangles].mean(axis=1)
+    return np.average(colors, axis=0, weights=area)
+
+
 class Person:
-    """A brown skin with a red spot on the forehead, filmed in light from one side, and its texture."""
+    """A brown skin with a red spot on the forehead, and brown eyes, filmed in light from one side."""
 
     def __init__(self, folder: Path) -> None:
         face = load_embedded_face()
@@ -62,6 +93,8 @@ class Person:
         )
         self.colors = face.colors.numpy() * [0.72, 0.66, 0.62]
         self.colors *= 1 - spot[:, None] * [0.0, 0.5, 0.5]
+        eyes = face.regions["eyeballs"].numpy()
+        self.colors[eyes] = with_irises(to_linear(IRISES["brown"]))[0].colors.numpy()[eyes]
         clip = synthetic_clip(face, seed=2, frames=40)
         clip = replace(
             clip, colors=self.colors, lights=FROM_THE_LEFT, exposure=0.9, noise=2.0, quality=18
@@ -368,6 +401,128 @@ def test_a_picture_of_the_vertex_colours_looks_like_them(person: Person) -> None
     assert (different > 40).mean() < 0.01  # seams, which the picture does not fill here
 
 
+class Looks:
+    """Two frames of somebody who looks into the camera, and their landmarks."""
+
+    def __init__(self) -> None:
+        clip = silent_clip(load_embedded_face(), seed=3, frames=2)
+        self.clip = replace(clip, exposure=0.9, noise=2.0)
+        images = list(self.frames(load_embedded_face()).values())
+        landmarker = FaceLandmarker(threads=1)
+        regions = [landmarker.detect(image)[0].region for image in images]
+        regions = [found.region for found in landmarker.landmarks(images, regions)]
+        self.landmarks = np.stack(
+            [found.landmarks for found in landmarker.landmarks(images, regions)]
+        )
+
+    def frames(self, face: Face) -> dict[int, np.ndarray]:
+        """With the eyes of a face."""
+        colors, eyes = self.clip.colors.copy(), face.regions["eyeballs"].numpy()
+        colors[eyes] = face.colors.numpy()[eyes]
+        made = replace(self.clip, colors=colors).frames(face, np.random.default_rng(0))
+        return dict(enumerate(made))
+
+
+@pytest.fixture(scope="module")
+def looks() -> Looks:
+    return Looks()
+
+
+@pytest.mark.parametrize("name", IRISES)
+def test_iris_colours_are_found(name: str, looks: Looks) -> None:
+    """Within 10 of CIELAB, where these are 33 and more apart and 19 from the head's own."""
+    true = to_linear(IRISES[name])
+    found = iris_color(looks.landmarks, looks.frames(with_irises(true)[0]))
+    assert found is not None
+    assert np.linalg.norm(to_lab(found) - to_lab(true)) < 10
+
+
+def covered(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """A frame with dark glasses."""
+    frame = frame.copy()
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        (left, top), (right, bottom) = (
+            f(landmarks[list(eye), :2], axis=0).astype(int) for f in (np.min, np.max)
+        )
+        frame[top - 12 : bottom + 12, left - 12 : right + 12] = (30, 28, 28)
+    return frame
+
+
+def test_eyes_behind_glasses_keep_their_colour(looks: Looks) -> None:
+    frames = looks.frames(load_embedded_face())
+    dark = {t: covered(frame, looks.landmarks[t]) for t, frame in frames.items()}
+    assert iris_color(looks.landmarks, frames) is not None
+    assert iris_color(looks.landmarks, dark) is None
+
+
+def test_closed_eyes_keep_their_colour(looks: Looks) -> None:
+    """The lids' landmarks meet, and what shows between them is not asked."""
+    landmarks = looks.landmarks.copy()
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        lids = landmarks[:, list(eye), 1]
+        landmarks[:, list(eye), 1] += 0.9 * (lids.mean(axis=1, keepdims=True) - lids)
+    assert iris_color(landmarks, looks.frames(load_embedded_face())) is None
+
+
+def test_small_irises_are_drawn_to_brown(looks: Looks) -> None:
+    """Blue ones of 7 pixels' radius are blue, half as large browner; a third as large tell nothing."""
+    frames = looks.frames(with_irises(to_linear(IRISES["blue"]))[0])
+
+    def found(part: int) -> np.ndarray | None:
+        small = {t: np.asarray(Image.fromarray(f).reduce(part)) for t, f in frames.items()}
+        return iris_color(looks.landmarks / part, small)
+
+    whole, half = found(1), found(2)
+    assert whole is not None
+    assert half is not None
+    assert to_lab(half)[2] > to_lab(whole)[2] + 5
+    assert found(3) is None
+
+
+@pytest.mark.parametrize("name", IRISES)
+def test_irises_travel_in_the_picture(name: str, tmp_path: Path) -> None:
+    """As stored, halved by an editor, and as a JPEG."""
+    true = to_linear(IRISES[name])
+    face, picture = with_irises(true)
+    assert np.linalg.norm(to_lab(iris_of(face)) - to_lab(true)) < 4
+    Image.fromarray(picture).resize((1024, 1024)).save(tmp_path / "half.png")
+    Image.fromarray(picture).save(tmp_path / "coded.jpg", quality=90)
+    for file in ("half.png", "coded.jpg"):
+        again = with_eyes_of(load_embedded_face(), load_texture(tmp_path / file))
+        assert np.linalg.norm(to_lab(iris_of(again)) - to_lab(true)) < 10
+
+
+def test_only_irises_are_coloured() -> None:
+    face, own = with_irises(np.array([0.1, 0.05, 0.02]))[0], load_embedded_face()
+    iris = np.unique(own.triangles.numpy()[on(own, "iris")])
+    changed = (face.colors != own.colors).any(dim=1).numpy()
+    assert np.array_equal(np.flatnonzero(changed), iris)
+
+
+def test_a_picture_without_eyes_leaves_them_alone() -> None:
+    face = load_embedded_face()
+    own = with_irises(to_linear(IRISES["brown"]))[1]
+    tiny = np.asarray(Image.fromarray(own).resize((64, 64)))
+    for picture in (quarters(), np.full((2048, 2048, 3), 90, np.uint8), tiny):
+        assert with_eyes_of(face, picture) is face
+
+
+def test_the_eyes_of_a_video_are_exported(person: Person, tmp_path: Path) -> None:
+    export(short_clip(), tmp_path / "a.glb", texture=person.texture.picture)
+    model, data = chunks((tmp_path / "a.glb").read_bytes())
+    names = [material["name"] for material in model["materials"]]
+    (iris,) = (
+        primitive
+        for primitive in model["meshes"][0]["primitives"]
+        if names[primitive["material"]] == "iris"
+    )
+    accessor = model["accessors"][iris["attributes"]["COLOR_0"]]
+    start = model["bufferViews"][accessor["bufferView"]]["byteOffset"]
+    colors = np.frombuffer(data, np.uint16, 4 * accessor["count"], start).reshape(-1, 4) / 65535
+    difference = to_lab(colors[:, :3].mean(axis=0)) - to_lab(to_linear(IRISES["brown"]))
+    assert np.linalg.norm(difference) < 10
+
+
 def test_which_formats_can_hold_it(tmp_path: Path) -> None:
     able = {suffix for suffix, kind in FORMATS.items() if kind.texture}
     assert {".glb", ".usdz", ".mp4"} <= able
@@ -443,3 +598,26 @@ def test_the_command(person: Person, tmp_path: Path, monkeypatch, capsys) -> Non
     message, code = run("export", clip, "-o", tmp_path / "a.csv", "--texture", skin)
     assert code == 2
     assert "cannot hold a texture" in message
+
+
+@pytest.mark.parametrize("command", ["export", "batch"])
+def test_another_face_is_refused_before_the_video_is_read(
+    command: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (tmp_path / "adamesh" / "faces").mkdir(parents=True)
+    other = tmp_path / "adamesh" / "faces" / "other.safetensors"
+    save_face(load_embedded_face().replace(name="other"), other)
+    (tmp_path / "no.mp4").write_bytes(b"not a video")
+    short_clip().save(tmp_path / "clip.npz")
+    (tmp_path / "lines.csv").write_text("speech,output\nspeech.wav,a.glb\n")
+    given = {
+        "export": ["export", tmp_path / "clip.npz", "-o", tmp_path / "a.glb"],
+        "batch": ["animate", "--batch", tmp_path / "lines.csv"],
+    }[command]
+    options = ["--face", "other", "--texture", tmp_path / "no.mp4"]
+    monkeypatch.setattr("sys.argv", ["adamesh", *map(str, [*given, *options])])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "not for the face 'other'" in capsys.readouterr().err

@@ -226,9 +226,13 @@ def _texture(file: Path | None, report: Callable[..., None]) -> "NDArray[np.uint
 def _animate_batch(
     file: Path, options: "AnimateOptions", texture: Path | None, jobs: int | None
 ) -> None:
+    from adamesh.animate_file import shown_face
     from adamesh.batch import animate_batch, read_batch
+    from adamesh.export import check_textured
 
     rows = read_batch(file)
+    if texture is not None:
+        check_textured(shown_face(options))
     with progress_bars() as report:
         options = replace(options, texture=_texture(texture, report))
         result = animate_batch(
@@ -422,8 +426,10 @@ def export(
     """
     from adamesh.export import check_export
     from adamesh.formats import check_track, write_track
+    from adamesh.library.store import load_named_face
 
     check_input(clip, "clip")
+    shown = None if face is None else load_named_face(face)
     if kind is not None:
         if audio is not None:
             raise InputError(f"files of {kind} have no sound; leave out --audio")
@@ -443,20 +449,19 @@ def export(
             encoding=encoding.value,
             pictures=pictures,
             texture=texture is not None,
+            face=shown,
         )
     if texture is not None:
         check_input(texture, "texture")
     if made_for is not None and face is None:
         raise InputError("--made-for tells where motion comes from; say with --face where it goes")
     from adamesh.export import export as write
-    from adamesh.library.store import load_named_face
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
     from adamesh.retargeting import fit_to_face
 
     motion = _with_shape(MotionClip.load(clip), identity)
-    shown = None if face is None else load_named_face(face)
     if shown is not None:
         source = None if made_for is None else load_named_face(made_for)
         given = motion.space

@@ -122,8 +122,9 @@ def export(
         betas: [K] identity to show; default: that of the clip, else the average face.
         encoding: of a `.glb`: every number in full; only what morph targets move; or integers.
         pictures: what a rendering looks like.
-        texture: [S, S, 3] sRGB in the UV map of the embedded head, for its skin, see `make_texture`; into
-            `.glb`, USD (as a `.png` beside it, in the package of `.usdz`) and renderings.
+        texture: [S, S, 3] sRGB in the UV map of the embedded head, for its skin and the colour of its
+            irises, see `make_texture`; into `.glb`, USD (as a `.png` beside it, in the package of `.usdz`)
+            and renderings.
         progress: called with frames done and frames in all, by formats that take long.
     Returns:
         The files written, or the folder.
@@ -192,16 +193,26 @@ def check_export(
     if texture and not kind.texture:
         able = ", ".join(suffix for suffix, other in FORMATS.items() if other.texture)
         raise InputError(f"'{Path(path).name}' cannot hold a texture; these can: {able}")
-    if texture and face is not None and face.name != "embedded":
-        raise InputError(
-            f"a texture is for the embedded head, not for the face '{face.name}', which has another UV map"
-        )
+    if texture and face is not None:
+        check_textured(face)
     kind.need()
     check = check_new_folder(output) if kind.folder else check_output(output, force=force)
     outputs = [check, *(check_output(file, force=force) for file in beside)]
     if kind.medium is not None:
         pictures.check(suffix, kind.medium, fps)
     return outputs
+
+
+def check_textured(face: "Face") -> None:
+    """Whether a face can be shown with a texture.
+
+    Raises:
+        InputError: it is not the embedded head.
+    """
+    if face.name != "embedded":
+        raise InputError(
+            f"a texture is for the embedded head, not for the face '{face.name}', which has another UV map"
+        )
 
 
 def exported_files(
@@ -351,10 +362,14 @@ def _film(job: _Job) -> "Film":
 
 def _face(job: _Job) -> "Face":
     from adamesh.faces import load_embedded_face
-    from adamesh.faces.appearance import PICTURED
 
     face = load_embedded_face() if job.face is None else job.face
-    return face if job.texture is None else face.without(*PICTURED)
+    if job.texture is None:
+        return face
+    from adamesh.faces.appearance import PICTURED
+    from adamesh.texture import with_eyes_of
+
+    return with_eyes_of(face.without(*PICTURED), job.texture)
 
 
 FORMATS: dict[str, _Format] = {

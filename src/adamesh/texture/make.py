@@ -1,4 +1,4 @@
-"""A video of a person -> a picture of their skin in the UV map of the head.
+"""A video of a person -> a picture of their skin, and of the colour of their eyes, in the UV map of the head.
 
 Colours are worked on as logarithms of how far they differ from the head's own: a difference goes on smoothly
 from what is seen to what is not, and there tints the head's painting.
@@ -18,11 +18,14 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face
 from adamesh.media.color import to_linear, to_srgb
 from adamesh.texture.blend import extend, robust_mean
+from adamesh.texture.eyes import paint_eyes
 from adamesh.texture.frames import choose_frames
+from adamesh.texture.iris import iris_color
 from adamesh.texture.lighting import fit_light, light
 from adamesh.texture.places import Places
-from adamesh.texture.raster import Covered, rasterise
+from adamesh.texture.raster import Covered
 from adamesh.texture.skin import skin_likelihood, white_balance
+from adamesh.texture.texels import on, texels
 from adamesh.texture.views import Samples, Viewer
 from adamesh.tracking.track import TrackedVideo, track_video
 
@@ -39,7 +42,7 @@ HAIR_STEP, HAIR_SAMPLES = 16, 100  # every so many texels of the scalp; fewer se
 
 @dataclass(frozen=True)
 class Texture:
-    """A person's skin.
+    """A person's skin and the colour of their eyes.
 
     Attributes:
         picture: [SIZE, SIZE, 3] uint8 sRGB in the UV map of the embedded head.
@@ -85,17 +88,17 @@ def paint(
     """
     face = load_embedded_face()
     places = Places.of(face)
-    texels = _texels(face)
-    spread = texels.from_vertices(face.triangles.numpy(), face.n_vertices)
+    surface = texels(face, SIZE, *TEXTURED)
+    spread = surface.from_vertices(face.triangles.numpy(), face.n_vertices)
     at = {name: spread @ values for name, values in vars(places).items()}
     # Of the scalp only the mean colour is asked, so a few of its texels will do.
-    some = np.arange(len(texels.pixel)) % HAIR_STEP == 0
+    some = np.arange(len(surface.pixel)) % HAIR_STEP == 0
     maybe = np.flatnonzero((at["fitted"] > 0) | ((at["scalp"] > 0.5) & some))
     frames = choose_frames(tracked, video, FRAMES, progress)
     viewer = Viewer(face, tracked, spread[maybe])
     views = [viewer.look(t, frame) for t, frame in frames.items()]
 
-    skin = (at["face"][maybe] > 0) & ~_on(face, "lips")[texels.triangle[maybe]]
+    skin = (at["face"][maybe] > 0) & ~on(face, "lips")[surface.triangle[maybe]]
     colors = _evenly_lit(views, skin)
     weights = np.stack([view.weight for view in views])
     amount = weights.mean(axis=0) / ENOUGH
@@ -109,7 +112,7 @@ def paint(
     difference[maybe] = np.log(np.maximum(albedo * balance, 1e-3) / plain[maybe])
     sure = np.zeros(len(plain))
     sure[maybe] = np.clip(amount, 0, 1) * at["fitted"][maybe] * likely
-    seen = _feathered(texels, sure)
+    seen = _feathered(surface, sure)
 
     usual = np.median(difference[maybe][skin & (amount > 1)], axis=0)
     hair = maybe[(at["scalp"][maybe] > 0.5) & (at["fitted"][maybe] == 0) & (amount > 0.5)]
@@ -117,21 +120,12 @@ def paint(
     expected = usual + places.scalp[:, None] * (hair_usual - usual)
     smooth = _continued(face, spread, difference, seen, expected)
     color = plain * np.exp(smooth + seen[:, None] * (difference - smooth))
-    return Texture(_picture(texels, to_srgb(color)), _image(texels, seen), tuple(frames))
 
-
-def _texels(face: Face) -> Covered:
-    """The pixels of the picture that lie on the skin, and where on it."""
-    corners = face.uv.double().numpy()[face.uv_triangles.numpy()]
-    corners = corners * [SIZE, -SIZE] + [-0.5, SIZE - 0.5]
-    covered = rasterise(corners, (SIZE, SIZE))
-    return covered.only(np.flatnonzero(_on(face, *TEXTURED)[covered.triangle]))
-
-
-def _on(face: Face, *materials: str) -> NDArray[np.bool_]:
-    """[F] which triangles are of these materials."""
-    numbers = [face.material_names.index(name) for name in materials]
-    return np.isin(face.triangle_material.numpy(), numbers)
+    eyeballs, eyes = paint_eyes(face, SIZE, iris_color(tracked.landmarks, frames))
+    picture = _picture(
+        np.concatenate([surface.pixel, eyeballs]), np.concatenate([to_srgb(color), eyes])
+    )
+    return Texture(picture, _image(surface.pixel, seen), tuple(frames))
 
 
 def _evenly_lit(views: list[Samples], skin: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -146,10 +140,10 @@ def _evenly_lit(views: list[Samples], skin: NDArray[np.bool_]) -> NDArray[np.flo
     return np.stack([(v.color / light(v.normal, found)).astype(np.float32) for v in views])
 
 
-def _feathered(texels: Covered, seen: Float) -> Float:
+def _feathered(surface: Covered, seen: Float) -> Float:
     """[N] what is seen, fading towards its edges."""
-    blurred = scipy.ndimage.gaussian_filter(_image(texels, seen), SEAM)
-    return seen * np.clip(2 * blurred.reshape(-1)[texels.pixel] - 1, 0, 1)
+    blurred = scipy.ndimage.gaussian_filter(_image(surface.pixel, seen), SEAM)
+    return seen * np.clip(2 * blurred.reshape(-1)[surface.pixel] - 1, 0, 1)
 
 
 def _continued(
@@ -166,24 +160,27 @@ def _continued(
     weight = gather @ seen
     mean = gather @ (seen[:, None] * values) / np.maximum(weight, 1e-9)[:, None]
     known = weight / np.maximum(gather @ np.ones(len(seen)), 1e-9)
-    surface = face.triangles.numpy()[_on(face, *TEXTURED)]
+    surface = face.triangles.numpy()[on(face, *TEXTURED)]
     smooth = extend(mean, known, expected, face.template.double().numpy(), surface)
     return spread @ smooth
 
 
-def _image(texels: Covered, values: Float) -> NDArray[np.float32]:
-    """[N, ...] -> [SIZE, SIZE, ...], 0 beside the texels."""
+def _image(pixels: NDArray[np.int64], values: Float) -> NDArray[np.float32]:
+    """[N, ...] of pixels [N] -> [SIZE, SIZE, ...], 0 beside them."""
     image = np.zeros((SIZE * SIZE, *values.shape[1:]), np.float32)
-    image[texels.pixel] = values
+    image[pixels] = values
     return image.reshape(SIZE, SIZE, *values.shape[1:])
 
 
-def _picture(texels: Covered, srgb: Float) -> NDArray[np.uint8]:
-    """The picture; beside the skin it has the nearest colour, since readers mix neighbouring pixels."""
+def _picture(pixels: NDArray[np.int64], srgb: Float) -> NDArray[np.uint8]:
+    """The picture of pixels [N] and their colours [N, 3].
+
+    Beside them it has the nearest colour, since readers mix neighbouring pixels.
+    """
     empty = np.ones((SIZE, SIZE), bool)
-    empty.reshape(-1)[texels.pixel] = False
+    empty.reshape(-1)[pixels] = False
     nearest = scipy.ndimage.distance_transform_edt(
         empty, return_distances=False, return_indices=True
     )
-    filled = _image(texels, np.clip(srgb, 0, 1))[tuple(nearest)]
+    filled = _image(pixels, np.clip(srgb, 0, 1))[tuple(nearest)]
     return np.rint(filled * 255).astype(np.uint8)

@@ -33,10 +33,6 @@ class Covered:
         entries = (self.barycentric.ravel(), corners, start)
         return scipy.sparse.csr_array(entries, shape=(len(self.pixel), n))
 
-    def only(self, chosen: Int) -> "Covered":
-        """Some of the pixels, by their numbers 0..N-1."""
-        return Covered(self.pixel[chosen], self.triangle[chosen], self.barycentric[chosen])
-
 
 def rasterise(corners: Float, size: tuple[int, int]) -> Covered:
     """Finds the pixels of triangles.
