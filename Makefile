@@ -2,7 +2,7 @@
 # make test   set up and run all tests
 # make lint   set up, then ruff and mypy
 # make test-readers   what others make of our files: Blender, an older USD, the glTF validator (Node.js),
-#                     three.js (Chromium)
+#                     three.js (Chromium), Godot (if godot3-server is there)
 # make venv   set up only: .venv with the package, editable, and the tools of development
 
 PYTHON ?= $(or $(shell command -v python3.11),python3)

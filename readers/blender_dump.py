@@ -63,4 +63,5 @@ def main() -> None:
     np.savez(output, posed=shown, shape_keys=names, seconds=length / rate, fps=rate)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,20 +1,14 @@
 """three.js plays our GLB and FBX in a browser: vertices at a time, and a picture of it."""
 
-import functools
-import html
-import json
 import os
-import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import browse
+from browser import browse, result_of, served
 from conftest import FPS, FRAMES, posed_vertices
 from PIL import Image
 from scipy.spatial import cKDTree
@@ -24,12 +18,29 @@ from adamesh.motion.spaces import ARKIT52
 
 FRAME = 20
 FILES = [(".glb", "plain"), (".glb", "sparse"), (".glb", "quantised"), (".fbx", "plain")]
-PICTURE = Path(os.environ.get("ADAMESH_READERS", ".")) / "three.png"  # kept, to be looked at
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+READERS = Path(os.environ.get("ADAMESH_READERS", ".")).resolve()
+MODULES = READERS / "node_modules"
+PICTURE = READERS / "three.png"  # kept, to be looked at
+EXAMPLE = Path(__file__).parents[1] / "docs" / "engines" / "talking.html"
+# Put behind the example's page: a sound that is where we say, and what the page makes of it.
+PROBE = """
+<pre id="result">nothing yet</pre>
+<script type="module">
+import { AnimationMixer } from "three";
+let now = 0;
+Object.defineProperty(HTMLMediaElement.prototype, "currentTime", { get: () => now });
+const setTime = AnimationMixer.prototype.setTime;
+const seen = [];
+AnimationMixer.prototype.setTime = function (time) {
+  setTime.call(this, time);
+  const mesh = this.getRoot().getObjectByProperty("isSkinnedMesh", true);
+  seen.push({ now, names: mesh.morphTargetDictionary, weights: [...mesh.morphTargetInfluences] });
+  now = [0, 0.8, 0.4, 60][seen.length];
+  if (seen.length === 4) document.getElementById("result").textContent = JSON.stringify({ seen });
+  return this;
+};
+</script>
+"""
 
 
 @pytest.fixture(scope="module", params=FILES, ids=" ".join)
@@ -41,23 +52,14 @@ def site(
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(Path(__file__).parent / "three_view.html", folder / "index.html")
     file = Path(shutil.copy(exported(*request.param), folder)).name
-    (folder / "node_modules").symlink_to(Path(os.environ["ADAMESH_READERS"]) / "node_modules")
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html?file={file}&time={FRAME / FPS}"
-        server.shutdown()
-        thread.join()
+    (folder / "node_modules").symlink_to(MODULES)
+    with served(folder) as address:
+        yield f"{address}/index.html?file={file}&time={FRAME / FPS}"
 
 
 @pytest.fixture(scope="module")
 def page(site: str) -> dict[str, Any]:
-    found = re.search(r'<pre id="result">(.*?)</pre>', browse("--dump-dom", site), re.DOTALL)
-    assert found is not None
-    result = json.loads(html.unescape(found[1]))
-    assert "error" not in result, result
-    return result
+    return result_of(site)
 
 
 def test_vertices(page: dict[str, Any], clip: MotionClip) -> None:
@@ -84,3 +86,20 @@ def test_picture(site: str) -> None:
     assert np.abs(corner - [0xDD, 0xE0, 0xE4]).max() < 8
     # A head stands there: skin, which is redder than blue.
     assert (middle[..., 0] - middle[..., 2] > 20).mean() > 0.5
+
+
+def test_example_follows_its_sound(
+    exported: Callable[..., Path], clip: MotionClip, tmp_path: Path
+) -> None:
+    """To and fro, and after the animation's end it holds the last frame."""
+    shutil.copy(exported(".glb", "plain"), tmp_path / "talking.glb")
+    page = EXAMPLE.read_text(encoding="utf-8") + PROBE
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(MODULES)
+    with served(tmp_path) as address:
+        seen = result_of(f"{address}/index.html")["seen"]
+    assert [moment["now"] for moment in seen] == [0, 0.8, 0.4, 60]
+    for moment, frame in zip(seen, (0, 20, 10, FRAMES - 1), strict=True):
+        ours = dict(zip(ARKIT52, clip.expression[frame], strict=True))
+        theirs = {name: moment["weights"][i] for name, i in moment["names"].items()}
+        assert theirs == pytest.approx(ours, abs=0.005 if frame == FRAMES - 1 else 1e-5)
