@@ -18,6 +18,7 @@ from adamesh.bench.other_meshes import MESHES, OtherMesh, nearest_points, stylis
 from adamesh.bench.transfer import as_scene, flipped
 from adamesh.errors import InputError
 from adamesh.faces import Face, load_embedded_face
+from adamesh.faces.surface import connected_parts
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.tracking import landmark_index as lm
@@ -25,7 +26,7 @@ from adamesh.tracking.face_landmarks import LandmarkQuality
 from adamesh.transfer import transfer
 from adamesh.transfer.actions import JOINTS, with_actions
 from adamesh.transfer.deformation import DeformationTransfer, Pairs
-from adamesh.transfer.finding import connected_parts, find_face, plain_face
+from adamesh.transfer.finding import find_face, plain_face
 from adamesh.transfer.fitting import fit_head
 from adamesh.transfer.geometry import read_scene
 from adamesh.transfer.meshes import MeshFace

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from adamesh.bench.other_meshes import MESHES, OtherMesh
 from adamesh.faces import load_embedded_face
+from adamesh.faces.surface import area_normals
 from adamesh.motion.spaces import ARKIT52
 from adamesh.pipeline.animate import animate
 from adamesh.pipeline.sample import SAMPLE_SPEECH
@@ -93,13 +94,9 @@ def actions_on(mesh: OtherMesh, found: MeshFace) -> Float:
 def flipped(points: Float, triangles: NDArray[np.int64], actions: Float) -> int:
     """Triangles that an action turns by more than a right angle, all actions together."""
 
-    def normals(shape: Float) -> Float:
-        a, b, c = (shape[triangles[:, i]] for i in range(3))
-        return np.cross(b - a, c - a)
-
-    rest = normals(points)
+    rest = area_normals(points, triangles)
     return sum(
-        int(((rest * normals(points + action)).sum(1) < 0).sum())
+        int(((rest * area_normals(points + action, triangles)).sum(1) < 0).sum())
         for action in np.moveaxis(actions, -1, 0)
     )
 

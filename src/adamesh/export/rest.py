@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adamesh.export.fitting import full_betas
+from adamesh.faces.surface import vertex_normals
 from adamesh.media.color import to_linear
 from adamesh.motion.spaces import coefficient_space
 
@@ -105,23 +106,6 @@ def at_rest(face: "Face", betas: ArrayLike | None) -> Rest:
         shapes=shapes,
         turns=np.stack([vertex_normals(vertices + moved, triangles) - normals for moved in shapes]),
     )
-
-
-def vertex_normals(
-    vertices: NDArray[np.float64], triangles: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """[V, 3] unit normals, weighted by area; +Z where a vertex has no surface."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    area = np.cross(b - a, c - a)
-    total = np.stack(
-        [
-            np.bincount(triangles.reshape(-1), np.repeat(area[:, axis], 3), minlength=len(vertices))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(length > 1e-12, total / np.maximum(length, 1e-12), [0.0, 0.0, 1.0])
 
 
 def strongest_joints(

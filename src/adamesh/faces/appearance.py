@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
+
+from adamesh.faces.surface import connected_parts
 
 Array = np.ndarray
 
@@ -60,7 +61,7 @@ def plain_appearance(
             the mesh hangs together and is mostly that.
     """
     n = len(template)
-    part = _parts(triangles, n)
+    part = connected_parts(triangles, n)
     colors = np.tile(SKIN, (n, 1))
     material = np.zeros(len(triangles), np.int64)
     regions = {}
@@ -87,13 +88,6 @@ def _eye_colors(angle: Array) -> Array:
     rings += [1.12 * _IRIS_ANGLE, np.pi]
     looks = np.stack([_PUPIL, _PUPIL, _IRIS, _IRIS, _LIMBUS, _SCLERA, _SCLERA])
     return np.stack([np.interp(angle, rings, channel) for channel in looks.T], axis=1)
-
-
-def _parts(triangles: Array, n: int) -> Array:
-    """[V] number of the connected part of the mesh that each vertex is in."""
-    ends = (triangles.ravel(), np.roll(triangles, 1, axis=1).ravel())
-    graph = scipy.sparse.coo_array((np.ones(triangles.size), ends), shape=(n, n))
-    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
 def _cylindrical(template: Array) -> Array:

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
+from adamesh.faces.surface import triangle_normals, vertex_normals
 from adamesh.retargeting.articulation import SurfacePoints
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import closest_barycentric
@@ -211,17 +212,3 @@ def face_surface(face: Face) -> FaceSurface:
         lip=np.where(matters, np.where(upper < lower, 1, -1), 0),
         unit=unit,
     )
-
-
-def triangle_normals(points: Float, triangles: Int) -> Float:
-    """[F, 3] unit normals."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    normals = np.cross(b - a, c - a)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-
-
-def vertex_normals(points: Float, triangles: Int) -> Float:
-    """[V, 3] unit normals, every triangle alike."""
-    total = np.zeros_like(points)
-    np.add.at(total, triangles, triangle_normals(points, triangles)[:, None])
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

@@ -11,6 +11,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.spatial import KDTree
 
 from adamesh.faces.face import Face
+from adamesh.faces.surface import vertex_normals
 from adamesh.media.color import to_linear
 from adamesh.motion.rotation import axis_angle_to_matrix
 from adamesh.texture.raster import depth_map, rasterise
@@ -71,7 +72,7 @@ class Viewer:
         """What frame t, [H, W, 3] sRGB, shows."""
         vertices, seen = self._project(t)
         x, y, depth = (self._points @ seen).T
-        normal = self._points @ _normals(vertices, self._triangles)
+        normal = self._points @ vertex_normals(vertices, self._triangles)
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         ray = self._points @ vertices
         cosine = -(normal * ray).sum(1) / np.linalg.norm(ray, axis=1)
@@ -156,13 +157,3 @@ def _openings(landmarks: Float, margin: int, size: tuple[int, int]) -> NDArray[n
         inside[rasterise(fan, size).pixel] = True
     image = inside.reshape(size[1], size[0])
     return scipy.ndimage.binary_dilation(image, iterations=margin).astype(np.float32)
-
-
-def _normals(vertices: Float, triangles: Int) -> Float:
-    """[V, 3] unit normals, weighted by area."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    area = np.cross(b - a, c - a)
-    total = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(total, triangles[:, corner], area)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from adamesh.errors import InputError
+from adamesh.faces.surface import triangle_normals
 from adamesh.tracking.landmark_index import (
     FACE_OVAL,
     INNER_LIPS_LOWER,
@@ -93,7 +94,7 @@ def embed_landmarks(
     """
     irises = np.isin(np.arange(LANDMARK_COUNT), LEFT_IRIS + RIGHT_IRIS)
     inner_lips = np.isin(np.arange(LANDMARK_COUNT), INNER_LIPS_UPPER + INNER_LIPS_LOWER)
-    triangle_normals = _unit_normals(rest, triangles)
+    front = triangle_normals(rest, triangles)[:, 2] > 0
     seen: list[Float] = []
     for view in views:
         landmarks = find(view.image)
@@ -125,8 +126,7 @@ def embed_landmarks(
         ids = np.flatnonzero(chosen & np.isfinite(mean).all(axis=1))
         candidates = np.flatnonzero(allowed)
         # Not onto the back of a thin fold, such as the inside of a lid.
-        front = triangle_normals[candidates, 2] > 0
-        candidates = candidates[front]
+        candidates = candidates[front[candidates]]
         for i in ids:
             weights = closest_barycentric(mean[i], rest[triangles[candidates]])
             points = (rest[triangles[candidates]] * weights[..., None]).sum(axis=1)
@@ -177,7 +177,7 @@ class Caster:
     def __init__(self, view: View, triangles: Int) -> None:
         self.pixels = view.project(view.vertices)  # [V, 3]
         self.corners = self.pixels[triangles]  # [F, 3, 3]
-        normals = _unit_normals(view.vertices, triangles)
+        normals = triangle_normals(view.vertices, triangles)
         # The line of sight at each triangle, from how moving towards the camera lessens the depth.
         centre = view.vertices[triangles].mean(axis=1)
         eye = _camera_position(view)
@@ -284,12 +284,6 @@ def closest_barycentric(point: Float, corners: Float) -> Float:
     outside = stacked[best, np.arange(len(corners))]
     is_inside = np.all(inside >= 0, axis=1)
     return np.where(is_inside[:, None], inside, outside)
-
-
-def _unit_normals(vertices: Float, triangles: Int) -> Float:
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    normals = np.cross(b - a, c - a)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def _camera_position(view: View) -> Float:

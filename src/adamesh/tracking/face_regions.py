@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from adamesh.faces.appearance import BROWS, INSIDE, LIPS, MATERIALS, SKIN
 from adamesh.faces.face import Face
+from adamesh.faces.surface import vertex_normals
 from adamesh.tracking.face_landmarks import PARTED, mouth_opening
 from adamesh.tracking.landmark_index import (
     FACE_OVAL,
@@ -40,7 +41,7 @@ def with_regions(face: Face) -> Face:
     on_skin = np.ones(len(vertices), bool)
     for ball in ("left_eyeball", "right_eyeball"):
         on_skin[face.regions[ball].numpy()] = False
-    facing = on_skin & (_normals(vertices, face.triangles.numpy())[:, 2] > -0.2)
+    facing = on_skin & (vertex_normals(vertices, face.triangles.numpy())[:, 2] > -0.2)
 
     def behind(*landmarks: int) -> Mask:
         """Which vertices are in a closed line of landmarks, seen from the front, or close behind."""
@@ -130,13 +131,3 @@ def _neighbour_mean(triangles: NDArray[np.int64], n: int) -> scipy.sparse.csr_ar
     both = np.concatenate([ends, ends[:, ::-1]]).T
     near = scipy.sparse.csr_array((np.ones(both.shape[1]), both), shape=(n, n)).sign()
     return scipy.sparse.diags_array(1 / np.maximum(near.sum(axis=1), 1)) @ near
-
-
-def _normals(vertices: Float, triangles: NDArray[np.int64]) -> Float:
-    """[V, 3] unit normals."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
-    total = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(total, triangles[:, i], normal)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from adamesh.faces.face import Face
+from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
 from adamesh.retargeting.registration import FaceSurface, partners
 from adamesh.transfer.deformation import MOVES, DeformationTransfer, Pairs
-from adamesh.transfer.finding import connected_parts
 from adamesh.transfer.fitting import FittedHead, fit_head
 
 Float = NDArray[np.float64]

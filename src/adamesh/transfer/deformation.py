@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from adamesh.faces.surface import area_normals
+
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -80,7 +82,7 @@ class DeformationTransfer:
             self.turn = _vertex_means(turn, triangles, len(source))
             turn = self.turn[triangles].mean(1)
         self._turn = turn
-        area = np.linalg.norm(_normals(target, triangles), axis=1)
+        area = np.linalg.norm(area_normals(target, triangles), axis=1)
         weight = np.repeat(area / area.mean(), 3)
         self._pairs, self._shapes = pairs, (source, target)
         across = _differences(pairs, len(source))
@@ -122,23 +124,17 @@ class DeformationTransfer:
         return np.einsum("pij,pj->pi", turn, after) - start
 
 
-def _normals(points: Float, triangles: Int) -> Float:
-    """[F, 3] twice the area long."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    return np.cross(b - a, c - a)
-
-
 def _frames(points: Float, triangles: Int) -> Float:
     """[F, 3, 3] two edges, and the normal as long as an edge, as columns."""
     a, b, c = (points[triangles[:, i]] for i in range(3))
-    normal = _normals(points, triangles)
+    normal = area_normals(points, triangles)
     length = np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-18)
     return np.stack([b - a, c - a, normal / np.sqrt(length)], axis=-1)
 
 
 def _gradient(points: Float, triangles: Int) -> scipy.sparse.csr_array:
     """[3 F, V] from values at vertices to their gradient on each triangle."""
-    normals = _normals(points, triangles)
+    normals = area_normals(points, triangles)
     square = np.maximum((normals**2).sum(1, keepdims=True), 1e-24)
     corners = [
         np.cross(normals, points[triangles[:, (i + 2) % 3]] - points[triangles[:, (i + 1) % 3]])

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
+from adamesh.faces.surface import connected_parts
 from adamesh.render import Camera, HeadRenderer
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import Caster, Embedding, View, embed_landmarks
@@ -79,13 +78,6 @@ def find_face(points: Float, triangles: Int, colors: Float) -> FoundFace:
     raise InputError(
         "no face is seen on the mesh from any side; it must have eyes, nose and mouth, nothing before them"
     )
-
-
-def connected_parts(triangles: Int, count: int) -> Int:
-    """[V] number of the connected part of a mesh that each vertex is of."""
-    ends = triangles.ravel(), np.roll(triangles, 1, axis=1).ravel()
-    graph = coo_array((np.ones(triangles.size), ends), shape=(count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def plain_face(points: Float, triangles: Int, colors: Float) -> Face:

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from adamesh.avatars.gltf import Glb
 from adamesh.errors import InputError, MissingDependencyError
+from adamesh.faces.surface import vertex_normals
 from adamesh.motion.rotation import quat_to_matrix
 
 Float = NDArray[np.float64]
@@ -291,16 +292,6 @@ def local_matrix(node: dict[str, Any]) -> Float:
     )
     result[:3, 3] = node.get("translation", (0, 0, 0))
     return result
-
-
-def vertex_normals(points: Float, triangles: Int) -> Float:
-    """[V, 3] unit normals, by the area of the triangles."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    normals = np.cross(b - a, c - a)
-    total = np.zeros_like(points)
-    for corner in range(3):
-        np.add.at(total, triangles[:, corner], normals)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
 
 
 def _weld(points: Float, triangles: Int) -> Int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.appearance import MATERIALS, plain_appearance
+from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
 from adamesh.tracking import landmark_index as lm
@@ -16,7 +17,7 @@ from adamesh.tracking.embedding import closest_barycentric
 from adamesh.tracking.face_landmarks import LandmarkQuality, pictures, with_landmarks
 from adamesh.tracking.face_regions import with_regions
 from adamesh.transfer.actions import with_actions
-from adamesh.transfer.finding import FoundFace, connected_parts, find_face, plain_face
+from adamesh.transfer.finding import FoundFace, find_face, plain_face
 from adamesh.transfer.fitting import similarity
 from adamesh.transfer.geometry import Scene
 

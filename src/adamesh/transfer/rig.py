@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adamesh.avatars.gltf import Additions, Glb
+from adamesh.faces.surface import vertex_normals
 from adamesh.motion.spaces import ARKIT52
 from adamesh.transfer.actions import JOINTS
-from adamesh.transfer.geometry import Part, Scene, vertex_normals
+from adamesh.transfer.geometry import Part, Scene
 from adamesh.transfer.meshes import MeshFace
 
 Float = NDArray[np.float64]
