@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 PACKAGES = (
     "torch", "numpy", "scipy", "safetensors", "onnxruntime", "av", "soxr", "pyvista", "transformers",
-    "pocketsphinx", "vector-quantize-pytorch", "usd-core",
+    "pocketsphinx", "vector-quantize-pytorch", "usd-core", "trimesh",
 )  # fmt: skip
 
 
