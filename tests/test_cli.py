@@ -319,9 +319,11 @@ class TestBadInput:
         assert content(out) == before
         assert (said.code, said.out) == (2, "")
         assert named in said.err
+        assert said.err.count("\n") == 1
 
     def test_unknown_command(self, adamesh) -> None:
-        assert adamesh("sing").code == 2
+        said = adamesh("sing")
+        assert (said.code, said.err) == (2, "adamesh: No such command 'sing'.\n")
 
     def test_no_output(self, adamesh, inputs: Path) -> None:
         said = adamesh("animate", inputs / "speech.wav")

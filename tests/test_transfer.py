@@ -23,7 +23,7 @@ from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.face_landmarks import LandmarkQuality
-from adamesh.transfer import transfer
+from adamesh.transfer import read_mesh, transfer
 from adamesh.transfer.actions import JOINTS, with_actions
 from adamesh.transfer.deformation import DeformationTransfer, Pairs
 from adamesh.transfer.finding import find_face, plain_face
@@ -492,6 +492,39 @@ def _chunk(path: Path) -> bytes:
     return data[20 : 20 + length]
 
 
+@pytest.mark.parametrize(
+    ("name", "lines", "expected"),
+    [
+        pytest.param("plain", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", None, id="no colours"),
+        pytest.param(
+            "uv",
+            "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n",
+            (0.75, 0.72, 0.70),
+            id="texture coordinates without a material",
+        ),
+        pytest.param(
+            "colored",
+            "v 0 0 0 0.8 0.5 0.4\nv 1 0 0 0.8 0.5 0.4\nv 0 1 0 0.8 0.5 0.4\nf 1 2 3\n",
+            (0.8, 0.5, 0.4),
+            id="vertex colours",
+        ),
+    ],
+)
+def test_colours_of_an_obj(
+    tmp_path: Path, name: str, lines: str, expected: tuple[float, ...] | None
+) -> None:
+    path = tmp_path / f"{name}.obj"
+    path.write_text(lines)
+    file = read_mesh(path)
+    scene = read_scene(file)
+    looks = [m.get("pbrMetallicRoughness", {}) for m in file.json.get("materials", [])]
+    assert not any("baseColorTexture" in look for look in looks)
+    if expected is not None:
+        np.testing.assert_allclose(scene.colors, np.tile(expected, (3, 1)), atol=0.01)
+    (primitive,) = file.json["meshes"][0]["primitives"]
+    assert "NORMAL" in primitive["attributes"]
+
+
 class TestBadInput:
     def test_morph_targets(self, tmp_path: Path) -> None:
         make_avatar(tmp_path / "a.glb", ["jawOpen"])
@@ -504,6 +537,11 @@ class TestBadInput:
         with pytest.raises(InputError, match=f"{name}.*(cannot be read|shows no triangles)"):
             transfer(tmp_path / name, tmp_path / "b.glb")
         assert not (tmp_path / "b.glb").exists()
+
+    def test_coordinates_that_are_no_numbers(self, tmp_path: Path) -> None:
+        (tmp_path / "a.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+        with pytest.raises(InputError, match=r"a\.obj' has coordinates that are no numbers"):
+            transfer(tmp_path / "a.obj", tmp_path / "b.glb")
 
     def test_suffixes(self, tmp_path: Path) -> None:
         (tmp_path / "a.max").write_bytes(b"3")

@@ -44,7 +44,7 @@ def check_input(path: str | os.PathLike[str], what: str) -> Path:
     if not path.exists():
         raise InputError(f"{what} '{path}' does not exist; check the path")
     if path.stat().st_size == 0:
-        raise InputError(f"{what} '{path}' is empty (0 bytes); record or download it again")
+        raise InputError(f"{what} '{path}' is empty (0 bytes); make or download it again")
     return path
 
 

@@ -6,13 +6,19 @@ import sys
 
 def main() -> None:
     """Runs the command line; what a user can mend becomes one line and exit code 2."""
+    from typer.exceptions import TyperException
+
     from adamesh.cli.app import app
     from adamesh.errors import AdaMeshError
 
     # A kill that can be heard unwinds like an error, so that unfinished files are removed.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except AdaMeshError as error:
-        print(f"adamesh: {error}", file=sys.stderr)
-        sys.exit(2)
+        line = str(error)
+    except TyperException as error:  # of the options; its own messages are boxes
+        line = error.format_message().replace("Value error, ", "")
+    if line:  # none where help was shown for want of arguments
+        print(f"adamesh: {line}", file=sys.stderr)
+    sys.exit(2)

@@ -96,6 +96,8 @@ def _transfer(
     from adamesh.transfer import transfer
 
     check_output(output, force=force)
+    if output.suffix.lower() != ".glb":
+        raise InputError(f"output '{output}' must end in .glb")
     motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
     with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
         rigged = output if motion is None else Path(folder) / "avatar.glb"

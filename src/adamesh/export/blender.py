@@ -71,7 +71,7 @@ def blender_command() -> list[str]:
         named = sys.executable
     program = shutil.which(named or "blender")
     if program is None:
-        purpose = "Alembic and FBX output, without the program blender,"
+        purpose = f"Alembic and FBX output, without the program blender or {VARIABLE} naming one,"
         raise MissingDependencyError("bpy", purpose, "blender")
     if not Path(program).stem.lower().startswith("blender"):
         return [program, str(SCRIPT)]

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from adamesh.errors import InputError, need
 from adamesh.files import check_input, check_output
 from adamesh.transfer.finding import LIFE_SIZE
 
-__all__ = ["Transferred", "transfer"]
+__all__ = ["Transferred", "read_mesh", "transfer"]
 
 GLB = (".glb", ".vrm")
 MESHES = (".obj", ".ply", ".stl")
@@ -75,7 +76,7 @@ def transfer(
     from adamesh.transfer.meshes import VIEWS, face_of
     from adamesh.transfer.rig import write_rigged
 
-    avatar = _read(mesh)
+    avatar = read_mesh(mesh)
     if any(primitive.targets for m in avatar.document.meshes for primitive in m.primitives):
         raise InputError(
             f"mesh '{mesh}' has morph targets already: drive those with `adamesh apply CLIP {mesh.name}`, "
@@ -108,8 +109,13 @@ def _unit(eye_distance: float) -> tuple[str | None, float]:
     return None, LIFE_SIZE / eye_distance
 
 
-def _read(mesh: Path) -> Glb:
-    """The mesh as binary glTF."""
+def read_mesh(mesh: Path) -> Glb:
+    """A mesh as binary glTF.
+
+    Raises:
+        InputError: it cannot be read, or shows nothing.
+        MissingDependencyError: it is no .glb, and the extra for others is not installed.
+    """
     suffix = mesh.suffix.lower()
     if suffix in GLB:
         return read_glb(mesh)
@@ -119,13 +125,48 @@ def _read(mesh: Path) -> Glb:
     import trimesh
 
     try:
-        scene = trimesh.load_scene(mesh, process=False)
-        data = scene.export(file_type="glb", include_normals=True)
+        parts = trimesh.load_scene(mesh, process=False).dump()
     except Exception as error:  # a stranger's file fails in as many ways as there are readers
         raise InputError(
             f"mesh '{mesh}' cannot be read ({type(error).__name__}: {error}); export it again, or as .glb"
         ) from error
+    shown = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
+    if not shown:
+        raise InputError(f"mesh '{mesh}' shows no triangles; give a mesh with a face")
+    if not all(np.isfinite(part.vertices).all() for part in shown):
+        raise InputError(f"mesh '{mesh}' has coordinates that are no numbers; export it again")
+    data = trimesh.Scene([_prepared(part) for part in shown]).export(
+        file_type="glb", include_normals=True
+    )
     with tempfile.TemporaryDirectory(prefix="adamesh-") as folder:
         converted = Path(folder) / f"{mesh.stem}.glb"
         converted.write_bytes(data)
         return read_glb(converted)
+
+
+def _prepared(part: Any) -> Any:
+    """A part of a mesh with normals; colours linear, as glTF has them, and neutral where it has none."""
+    import trimesh
+
+    from adamesh.faces.surface import vertex_normals
+    from adamesh.media.color import to_linear
+    from adamesh.transfer.geometry import PLAIN
+
+    visual = part.visual
+    if visual.kind == "vertex":
+        colors = visual.vertex_colors / 255.0
+        colors[:, :3] = to_linear(colors[:, :3])
+        visual = trimesh.visual.ColorVisuals(vertex_colors=colors)
+    elif visual.kind == "texture" and (
+        visual.material.main_color.tolist() == trimesh.visual.color.DEFAULT_COLOR.tolist()
+    ):
+        # What trimesh gives to texture coordinates without a material: nearly black.
+        visual.material = trimesh.visual.material.PBRMaterial(
+            baseColorFactor=[*to_linear(np.array(PLAIN)), 1.0],
+            metallicFactor=0.0,
+            roughnessFactor=0.7,
+        )
+    normals = vertex_normals(part.vertices, part.faces)
+    return trimesh.Trimesh(
+        part.vertices, part.faces, vertex_normals=normals, visual=visual, process=False
+    )

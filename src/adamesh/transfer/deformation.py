@@ -23,7 +23,9 @@ MOVES = 1e-5  # metres; what no action moves farther stays where it is
 TOUCH = 1.0e-3  # metres between points that touch
 APART = 3.0e-3  # metres between points that clearly don't
 SMOOTHING_ROUNDS = 3
-PAIR_WEIGHT = 30.0  # of an equation across a gap, in those of a mean triangle
+# Weights of further equations, in those of a mean triangle: across a gap; and that a vertex moves as the
+# source's does, turned and stretched, which holds what would drift far from all that never moves.
+PAIR_WEIGHT, HOLD = 30.0, 0.03
 
 
 @dataclass(frozen=True)
@@ -89,23 +91,25 @@ class DeformationTransfer:
         self._free = np.flatnonzero(~fixed)
         gradients = own[:, self._free]
         gaps = across[:, self._free]
-        # Gradients have the unit one, gaps metres: both are counted in edges of the target.
-        unit = PAIR_WEIGHT / area.mean()  # a square edge
+        # Gradients have the unit one, gaps and places metres: all are counted in edges of the target.
+        square = area.mean()
         self._left = gradients.T.multiply(weight).tocsr()
-        self._left_gaps = unit * gaps.T
-        normal = self._left @ gradients + self._left_gaps @ gaps
+        self._left_gaps = PAIR_WEIGHT / square * gaps.T
+        self._hold = HOLD / square
+        places = self._hold * scipy.sparse.eye_array(len(self._free))
+        normal = self._left @ gradients + self._left_gaps @ gaps + places
         self._solver = splu(normal.tocsc())
         self._size = len(source)
 
     def __call__(self, displacement: Float) -> Float:
         """Displacements [V, 3] of the source -> of the target, metres."""
-        change = (self._gradient @ displacement).reshape(
-            -1, 3, 3
-        )  # [F, 3 of place, 3 of displacement]
+        # [F, 3 of place, 3 of displacement]
+        change = (self._gradient @ displacement).reshape(-1, 3, 3)
         carried = (
             np.linalg.inv(self._turn).transpose(0, 2, 1) @ change @ self._turn.transpose(0, 2, 1)
         )
         right = self._left @ carried.reshape(-1, 3) + self._left_gaps @ self._gaps(displacement)
+        right += self._hold * np.einsum("vij,vj->vi", self.turn, displacement)[self._free]
         result = np.zeros((self._size, 3))
         result[self._free] = self._solver.solve(right)
         return result
