@@ -1,11 +1,15 @@
 """The command line. Nothing heavy is imported before a command runs."""
 
+import os
 import signal
 import sys
 
 
 def main() -> None:
     """Runs the command line; what a user can mend becomes one line and exit code 2."""
+    # Before torch is loaded: its threads spin a moment while they wait, then sleep. By default they spin so
+    # long that on a machine with other work they take from each other the very cores that they wait for.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from typer.exceptions import TyperException
 
     from adamesh.cli.app import app
