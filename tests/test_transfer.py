@@ -161,7 +161,7 @@ class TestActions:
     @pytest.mark.parametrize("name", MESHES)
     def test_lids_close(self, name: str) -> None:
         lids = lm.LEFT_EYE[:8:-1], lm.LEFT_EYE[1:8]
-        # Landmarks lie beside the edges that touch: of the head itself a blink leaves 23 %.
+        # Landmarks lie beside the edges that touch: of the head itself a blink leaves 27 %.
         assert gap(name, *lids, eyeBlinkLeft=1) < 0.35 * gap(name, *lids)
         assert gap(name, *lids, eyeBlinkRight=1) > 0.98 * gap(name, *lids)
 
