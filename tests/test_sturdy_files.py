@@ -231,7 +231,7 @@ def test_killed_writers_leave_whole_files(tmp_path: Path) -> None:
 def test_a_kill_that_can_be_heard_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time; from adamesh.cli import app, main; from adamesh.files import atomic_output\n"
-        "def app_that_writes():\n"
+        "def app_that_writes(**_):\n"
         "    with atomic_output(sys.argv[1]) as temporary:\n"
         "        print('writing', flush=True)\n"
         "        time.sleep(60)\n"
