@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from adamesh.faces.face import Face
 from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
-from adamesh.retargeting.registration import FaceSurface, partners
+from adamesh.retargeting.registration import partners
 from adamesh.transfer.deformation import MOVES, DeformationTransfer, Pairs
 from adamesh.transfer.fitting import FittedHead, fit_head
 
@@ -121,21 +121,13 @@ def _closures(directions: Float) -> Iterator[tuple[Float, Float]]:
 
 def _carried(head: Face, fitted: FittedHead, face: Face, values: Float) -> Float:
     """[V of the face, C] values [V of the head, C] at the points of the head where its vertices lie."""
-    on_head = FaceSurface(
-        fitted.vertices,
-        fitted.source.triangles,
-        fitted.target.landmarks,
-        fitted.target.valid,
-        fitted.source.lip,
-        fitted.target.unit,
-    )
     skin = np.unique(fitted.target.triangles)
     triangle, barycentric = partners(
-        fitted.target, skin, on_head.points, on_head.triangles, on_head.lip
+        fitted.target, skin, fitted.vertices, fitted.source.triangles, fitted.source.lip
     )
     found = triangle >= 0
     result = np.zeros((len(fitted.target.points), values.shape[1]))
-    corners = on_head.triangles[triangle[found]]
+    corners = fitted.source.triangles[triangle[found]]
     result[skin[found]] = (values[corners] * barycentric[found][..., None]).sum(1)
     for vertices, of_head in _groups(head, fitted, face, skin[~found]):
         distance, near = cKDTree(fitted.vertices[of_head]).query(

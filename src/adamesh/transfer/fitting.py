@@ -24,16 +24,14 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 FADE = 1.5  # distances between the eyes from the landmarks, where the warp is half affine
-LANDMARK_ERROR = (
-    0.003  # metres that landmarks may miss in proportion to a standard deviation of identity
-)
+# Metres that landmarks may miss in proportion to a standard deviation of identity.
+LANDMARK_ERROR = 0.003
 IDENTITY_ROUNDS = 5
 # Stiffness of the surface, in the weight of a vertex that is pulled to the mesh: first it gives way as a
 # whole, then to smaller forms.
 STIFFNESS = (100.0, 10.0, 1.0)
-REACHED = (
-    2 * REACH
-)  # distances between the eyes from the landmarks, up to which the surface is pulled
+# Distances between the eyes from the landmarks, up to which the surface is pulled.
+REACHED = 2 * REACH
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ Int = NDArray[np.int64]
 COMPRESSED = ("KHR_draco_mesh_compression", "EXT_meshopt_compression")
 TRIANGLES, STRIP, FAN = 4, 5, 6  # modes of a primitive
 SAME = 1e-6  # of the size of all, up to which two vertices lie at the same place
-OPPOSITE = (
-    -0.5
-)  # cosine between normals, below which vertices at one place are not one: lips that touch
+# Cosine between normals, below which vertices at one place are not one: lips that touch.
+OPPOSITE = -0.5
 PLAIN = (0.75, 0.72, 0.70)  # sRGB of what has no colour
 _TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

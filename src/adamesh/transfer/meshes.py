@@ -142,13 +142,14 @@ def _placed(
     """
     basis = head.landmark_basis().template.double().numpy()
     unit = float(lm.interocular_distance(basis))
-    near = found & np.isin(np.arange(lm.LANDMARK_COUNT), ON_SKIN)
+    on_skin = found & np.isin(np.arange(lm.LANDMARK_COUNT), ON_SKIN)
+    near = on_skin
     for _ in range(ROUNDS):
         centre, middle = landmarks[near].mean(0), basis[near].mean(0)
         placed = similarity(landmarks[near] - centre, basis[near] - middle)
         missed = np.linalg.norm((landmarks - centre) @ placed + middle - basis, axis=1)
         limit = max(AGREES * unit, float(np.median(missed[near])))
-        near = found & (missed < limit) & np.isin(np.arange(lm.LANDMARK_COUNT), ON_SKIN)
+        near = on_skin & (missed < limit)
     return placed, centre - middle @ np.linalg.inv(placed), found & (missed < limit)
 
 
