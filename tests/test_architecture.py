@@ -17,6 +17,7 @@ LAYERS = (
     {"models", "metrics", "tracking", "render", "formats"},
     {"checkpoints", "library", "texture"},
     {"features", "retargeting"},
+    {"alignment"},
     {"data"},
     {"training", "pipeline"},
     {"export", "avatars"},

@@ -26,6 +26,7 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.formats import FORMATS
 from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
+from adamesh.models.baseline import Baseline
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.saccades import GazeStatistics
@@ -95,8 +96,9 @@ def style_of(base: str) -> Style:
         base=base,
         branches=(),
         molora={},
-        embedding=torch.zeros(64),
+        embedding=torch.zeros(32),
         betas=torch.zeros(50),
+        baseline=Baseline(torch.zeros(52), 3.0),
         gain=1.0,
         pose=PoseStyle(
             base=base,
@@ -264,21 +266,18 @@ prepare I/folder --tracks O/tracks: folder' has no video.csv
 prepare I/missing --tracks O/tracks: missing' has no video.csv
 prepare I/no-column --tracks O/tracks: lacks the column(s) split
 prepare I/odd-split --tracks O/tracks: has split 'test' for a.mp4; use train or valid
-prepare I/folder --speech O/speech: folder' has no speech.csv
-prepare I/folder: give --tracks FOLDER to track videos, or --speech FOLDER
-prepare I/folder --tracks O/a --speech O/b: give --tracks FOLDER to track videos, or --speech FOLDER
 train expression --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
 train expression --config I/word.yaml --data I --tracks O -o O/run: key 'steps'
 train expression --config I/text.yaml --data I --tracks O -o O/run: text.yaml' is not YAML
 train expression --config I/missing.yaml --data I --tracks O -o O/run: does not exist
 train expression --config I/speech.wav --data I --tracks O -o O/run: speech.wav'
-train speech --config I/typo.yaml --data I --speech O -o O/run: key 'learning_rat'
+train opening --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
+animate I/speech.wav -o O/new.glb --sound-offset late: --sound-offset 'late' is no offset
+adapt I/speech.wav -o O/new.style --sound-offset 9000: is no offset; give auto, or milliseconds
 train pose-vqvae --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
 train pose-gpt --config I/typo.yaml --vqvae I/a --data I --tracks O -o O/run: key 'learning_rat'
 evaluate --data I/folder --tracks O/tracks: folder' has no video.csv
-evaluate --data I/folder --speech O/speech: folder' has no speech.csv
-evaluate --data I/folder: give --tracks FOLDER for figures of motion, or --speech FOLDER
-evaluate --data I/folder --tracks O/tracks --pose --adaptation: give one of them
+evaluate --data I/folder --tracks O/tracks --pose --adaptation: give one of
 evaluate --data I/folder --tracks O/tracks --checkpoint I/text.wav: text.wav' is not a safetensors
 evaluate --data I/folder --tracks O/tracks --checkpoint I/weights.style: holds 'something unnamed'
 bench tracking I/missing.mp4: missing.mp4' does not exist

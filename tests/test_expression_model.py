@@ -10,8 +10,9 @@ from adamesh.nn.conformer import ConformerBlock, Conv, SelfAttention, State
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 CONFIG = ExpressionConfig(
-    dim=16, heads=2, window=6, kernel=3, encoder_blocks=2, decoder_blocks=1, style_dim=8
-)
+    features="log_mel", feature_dim=128, dim=16, heads=2, window=6, kernel=3, encoder_blocks=2,
+    decoder_blocks=1, style_dim=8, lookahead=3,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -69,10 +70,12 @@ def test_chunks_give_what_the_whole_gives(model: ExpressionAdapter, sizes: list[
 def test_predict_equals_one_pass(model: ExpressionAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
     features, style, betas = inputs(24)
     monkeypatch.setattr("adamesh.models.expression.FRAMES_AT_ONCE", 7)
-    expected = model.denormalize(model(features, style, betas).after[0, CONFIG.lookahead :])
-    predicted = model.predict(features[0], style, betas)
-    torch.testing.assert_close(predicted, expected.clamp(0, 1), atol=1e-5, rtol=1e-5)
-    assert len(predicted) == 24 - CONFIG.lookahead
+    model.std.uniform_(0.1, 1)
+    output = model(features, style, betas).after_lookahead(CONFIG.lookahead)
+    motion, activity = model.predict(features[0], style, betas)
+    torch.testing.assert_close(motion, output.after[0] * model.std, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(activity, output.activity[0].sigmoid(), atol=1e-5, rtol=1e-5)
+    assert len(motion) == len(activity) == 24 - CONFIG.lookahead
 
 
 def test_style_encoder_ignores_padding(model: ExpressionAdapter) -> None:
@@ -91,11 +94,16 @@ def test_style_and_identity_reach_the_output(model: ExpressionAdapter) -> None:
     assert not torch.allclose(model(features, style, betas + 1).after, base, atol=1e-4)
 
 
-def test_normalize_is_inverted_by_denormalize(model: ExpressionAdapter) -> None:
-    model.mean.uniform_(0, 1)
-    model.std.uniform_(0.1, 1)
-    x = torch.rand(2, 5, 52)
-    torch.testing.assert_close(model.denormalize(model.normalize(x)), x)
+def test_features_and_references_are_read_in_their_scale(model: ExpressionAdapter) -> None:
+    features, style, betas = inputs(8)
+    before = model(features, style, betas).after
+    shown = model.encode_style(torch.rand(1, 30, 52, generator=torch.Generator().manual_seed(2)))
+    model.audio_encoder.feature_mean.fill_(3.0)
+    model.audio_encoder.feature_std.fill_(0.5)
+    model.std.fill_(4.0)
+    torch.testing.assert_close(model(3 + 0.5 * features, style, betas).after, before)
+    reference = torch.rand(1, 30, 52, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(model.encode_style(4 * reference), shown)
 
 
 def test_foreign_features_are_refused(model: ExpressionAdapter) -> None:

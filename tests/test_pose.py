@@ -165,9 +165,8 @@ def sequence(seed: int, seconds: float = 12, speaker: str | None = None) -> Pose
     rng = np.random.default_rng(seed)
     features = torch.from_numpy(rng.normal(size=(2 * len(motion) + 50, 6))).float()
     features[: 2 * len(motion), :3] = motion.repeat_interleave(2, 0)
-    units = torch.from_numpy(rng.integers(0, 10, 2 * len(motion)))
     return PoseSequence(
-        f"{seed}", speaker or f"s{seed}", motion, np.full(3, 0.05, np.float32), (features,), units
+        f"{seed}", speaker or f"s{seed}", motion, np.full(3, 0.05, np.float32), (features,)
     )
 
 
@@ -277,6 +276,13 @@ class TestGPT:
         assert figures[-1]["nats"] < 0.8 * figures[-1]["nats with wrong speech"]
         assert model.config.styles == len(model.style_values) == 16  # 2 pieces each, and mirrored
         assert (model.style_present.sum(1) > 5).all()
+        heard = train[0].voices[0]
+        units = model.units(heard)
+        scaled = (heard - model.feature_mean) / model.feature_std
+        nearest = (scaled[:, None] - model.centroids).square().sum(2).argmin(1)
+        assert torch.equal(units, nearest)
+        assert len(units.unique()) == GPT.units, "every unit is heard"
+        torch.testing.assert_close(scaled.std(0), torch.ones(6), rtol=0.3, atol=0)
 
 
 class TestStyleMatrix:

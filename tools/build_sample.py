@@ -270,7 +270,7 @@ def film(clip: MotionClip, samples: NDArray[np.float32], path: Path) -> None:
         for name in ("expression", "neck_pose", "head_pose", "leye_pose", "reye_pose")
     }
     target = face.landmarks(face(betas=betas).vertices)[0].mean(0).numpy()
-    camera = Camera.looking_at(target, size=(SIZE, SIZE), height=0.27, distance=0.9)
+    camera = Camera.looking_at(target, size=(SIZE, SIZE), height=0.29, distance=0.9)
     with (
         torch.no_grad(),
         HeadRenderer(face, (SIZE, SIZE), camera, (0.42, 0.50, 0.55), colors) as renderer,

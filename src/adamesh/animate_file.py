@@ -34,6 +34,7 @@ class AnimateOptions:
     fps: float | None = None  # of the outputs; None: what their readers expect
     neutral: bool = False  # the average head instead of the person's
     face: str | None = None  # by name; None: the model's own
+    sound_offset: float | None = None  # s, of a reference's sound; None: found
     checkpoint: Path | None = None  # of the expression adapter; None: the shipped one
     pictures: Pictures = Pictures()  # noqa: RUF009, it is frozen
     texture: "NDArray[np.uint8] | None" = field(default=None, compare=False)  # see `export`
@@ -100,7 +101,12 @@ def learn_style(
     """The style of the person in a video, see `pipeline.adapt`."""
     from adamesh.pipeline.adapt import adapt
 
-    return adapt(video, model=base_model(options.checkpoint), progress=progress)
+    return adapt(
+        video,
+        sound_offset=options.sound_offset,
+        model=base_model(options.checkpoint),
+        progress=progress,
+    )
 
 
 def shown_face(options: AnimateOptions) -> "Face":

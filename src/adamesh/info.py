@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 PACKAGES = (
     "torch", "numpy", "scipy", "safetensors", "onnxruntime", "av", "soxr", "pyvista", "transformers",
-    "pocketsphinx", "vector-quantize-pytorch", "usd-core", "trimesh",
+    "vector-quantize-pytorch", "usd-core", "trimesh",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def collect() -> dict[str, Any]:
         },
         "speech features": {
             "log_mel": "ready",
-            "compact": "ready",
+            "whisper": "ready",
             "hubert": "ready for a model folder or hub name"
             if find_spec("transformers")
             else 'not installed: pip install "adamesh[hubert]"',

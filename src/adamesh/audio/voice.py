@@ -1,7 +1,6 @@
-"""The same words in another voice, room, microphone and codec: augmentation of speech as sound.
+"""The same words in another voice, room, microphone and codec, every one at its own time.
 
-What can be done to log-mel features is done there, at every training step (`data.augment`). This is what
-needs the sound itself, and is done a few times for each recording ahead of training.
+Needs the sound itself, so it is done a few times for each recording ahead of training.
 """
 
 import io
@@ -11,7 +10,7 @@ import av
 import numpy as np
 import soxr
 from av.audio.stream import AudioStream
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from adamesh.rates import SAMPLE_RATE
 
@@ -31,11 +30,11 @@ LARGEST_DELAY = 4_000  # samples of a codec
 class VoiceAugmentation:
     """Ranges and shares of what is done to a recording; a share of zero switches a part off."""
 
-    pitch: float = 1.25  # pitch and formants together, up to this factor up or down
-    tempo: float = 1.15  # speed of speaking, up to this factor up or down; the pitch stays
+    pitch: float = 1.2  # pitch, formants and tempo together, up to this factor up or down
     gain_db: float = 10.0  # louder or softer
     reverberation: float = 0.4  # share of recordings in a room
     noise: float = 0.5  # share with background noise
+    hum: float = 0.2  # share with a mains hum
     band_limit: float = 0.3  # share with a poor microphone
     codec: float = 0.3  # share through a codec
 
@@ -45,25 +44,31 @@ def alter_voice(
 ) -> tuple[np.ndarray, float]:
     """One recording as somebody else might have spoken and recorded it.
 
+    A tape that runs faster raises the pitch, the formants and the tempo by one factor, exactly: no word moves
+    but by that. Changing pitch alone would move each by tens of milliseconds.
+
     Args:
         samples: [N] mono, -1..1, at `SAMPLE_RATE`.
     Returns:
-        [M] samples and the speed N / M: what was heard at t seconds is now heard at t / speed.
+        [N / speed] samples and the speed: what was heard at t seconds is now heard at t / speed.
     """
     a = augmentation
-    pitch, tempo = (float(np.exp(rng.uniform(-1, 1) * np.log(x))) for x in (a.pitch, a.tempo))
-    altered = soxr.resample(samples, SAMPLE_RATE * pitch, SAMPLE_RATE).astype(np.float32)
-    altered = stretch(altered, tempo / pitch)
+    speed = float(np.exp(rng.uniform(-1, 1) * np.log(a.pitch)))
+    altered = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE).astype(np.float32)
     speed = len(samples) / len(altered)
     if rng.random() < a.reverberation:
         altered = _reverberate(altered, rng)
     altered = altered * 10 ** (rng.uniform(-1, 1) * a.gain_db / 20)
     if rng.random() < a.noise:
-        altered = altered + _noise(altered, rng)
+        level = np.sqrt(np.square(altered).mean() * 10 ** (-rng.uniform(5, 35) / 10))
+        altered = altered + level * coloured_noise(len(altered), rng)
+    if rng.random() < a.hum:
+        level = np.sqrt(np.square(altered).mean() * 10 ** (-rng.uniform(5, 35) / 10))
+        altered = altered + level * mains_hum(len(altered), rng)
     if rng.random() < a.band_limit:
         low, high = rng.uniform(50, 300), rng.uniform(3_000, 7_000)
-        band = butter(4, (low, high), "bandpass", fs=SAMPLE_RATE, output="sos")
-        altered = sosfilt(band, altered)
+        band = butter(2, (low, high), "bandpass", fs=SAMPLE_RATE, output="sos")
+        altered = sosfiltfilt(band, altered)  # forwards and backwards: no delay
     altered = np.clip(altered, -1, 1).astype(np.float32)
     if rng.random() < a.codec:
         name, container, rate, bit_rates = CODECS[rng.integers(len(CODECS))]
@@ -71,34 +76,22 @@ def alter_voice(
     return altered, speed
 
 
-def stretch(samples: np.ndarray, factor: float) -> np.ndarray:
-    """[N] -> [N / factor]: faster or slower by FFmpeg's `atempo`, at the same pitch."""
-    if abs(factor - 1) < 1e-3:
-        return samples
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(format="flt", sample_rate=SAMPLE_RATE, layout="mono")
-    tempo = graph.add("atempo", f"{factor:.6f}")
-    sink = graph.add("abuffersink")
-    source.link_to(tempo)
-    tempo.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(
-        samples[None].astype(np.float32), format="flt", layout="mono"
-    )
-    frame.sample_rate = SAMPLE_RATE
-    source.push(frame)
-    source.push(None)
-    parts = []
-    while True:
-        try:
-            stretched = sink.pull()
-            assert isinstance(stretched, av.AudioFrame)
-            parts.append(stretched.to_ndarray()[0])
-        except (av.error.EOFError, av.error.BlockingIOError):
-            break
-    wanted = round(len(samples) / factor)
-    joined = np.concatenate(parts)[:wanted]
-    return np.pad(joined, (0, wanted - len(joined)))
+def coloured_noise(count: int, rng: np.random.Generator) -> np.ndarray:
+    """[count] noise of deviation 1, anywhere between white and red."""
+    spectrum = np.fft.rfft(rng.normal(size=count))
+    hertz = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
+    noise = np.fft.irfft(spectrum * np.maximum(hertz, 50) ** -rng.uniform(0, 1), count)
+    return noise / (noise.std() + 1e-12)
+
+
+def mains_hum(count: int, rng: np.random.Generator) -> np.ndarray:
+    """[count] a hum of deviation 1: 50 or 60 Hz with overtones that fall off."""
+    base, fall = rng.choice([50.0, 60.0]), rng.uniform(0.5, 2.0)
+    times = np.arange(count) / SAMPLE_RATE
+    hum = np.zeros(count)
+    for k in range(1, 13):
+        hum += k**-fall * np.sin(2 * np.pi * (k * base * times + rng.random()))
+    return hum / (hum.std() + 1e-12)
 
 
 def through_codec(
@@ -149,12 +142,3 @@ def _reverberate(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tail[0] = 1.0
     wet = fftconvolve(samples, tail)[: len(samples)]
     return wet * np.sqrt((np.square(samples).mean() + 1e-9) / (np.square(wet).mean() + 1e-9))
-
-
-def _noise(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Coloured noise, 5 to 35 dB below the speech."""
-    spectrum = np.fft.rfft(rng.normal(size=len(samples)))
-    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
-    noise = np.fft.irfft(spectrum * np.maximum(hertz, 50) ** -rng.uniform(0, 1), len(samples))
-    level = np.sqrt(np.square(samples).mean() * 10 ** (-rng.uniform(5, 35) / 10))
-    return noise * level / np.sqrt(np.square(noise).mean() + 1e-12)

@@ -15,9 +15,10 @@ from torch import nn
 from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
+from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.models.pose_gpt import PoseGPT, PoseGPTConfig
 from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
-from adamesh.models.speech import SpeechEncoder, SpeechEncoderConfig
+from adamesh.models.whisper import WhisperConfig, WhisperEncoder
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -34,7 +35,8 @@ KINDS: dict[type[nn.Module], Kind] = {
     ExpressionAdapter: Kind(
         "adamesh expression adapter", ExpressionConfig, "expression.safetensors"
     ),
-    SpeechEncoder: Kind("adamesh speech encoder", SpeechEncoderConfig, "speech.safetensors"),
+    OpeningNetwork: Kind("adamesh opening network", OpeningConfig, "opening.safetensors"),
+    WhisperEncoder: Kind("whisper encoder", WhisperConfig, "whisper.safetensors"),
     PoseVQVAE: Kind("adamesh pose VQ-VAE", PoseVQVAEConfig, "pose-vqvae.safetensors"),
     PoseGPT: Kind("adamesh PoseGPT", PoseGPTConfig, "pose-gpt.safetensors"),
 }

@@ -21,11 +21,15 @@ from adamesh.cli.options import (
     Json,
     MadeFor,
     Output,
+    SoundOffsetMs,
     TextureFile,
     TrackFps,
+    Tracks,
     options_of,
     pictures,
     progress_bars,
+    say_sound_offset,
+    sound_offset,
 )
 from adamesh.cli.texture import texture as texture_command
 from adamesh.cli.train import train_app
@@ -120,6 +124,7 @@ def animate(
     face: FaceName = None,
     encoding: GlbEncoding = Encoding.plain,
     texture: TextureFile = None,
+    offset: SoundOffsetMs = "auto",
     checkpoint: Checkpoint = None,
     batch: Annotated[
         Path | None,
@@ -165,6 +170,7 @@ def animate(
         fps=fps,
         neutral=identity is Identity.neutral,
         face=face,
+        sound_offset=sound_offset(offset),
         checkpoint=checkpoint,
         pictures=pictures,
         force=force,
@@ -211,6 +217,8 @@ def animate(
         clip, written = animate_file(
             speech, personal, output, options, progress=lambda d, t: report("writing", d, t)
         )
+    if reference is not None and personal is not None:
+        say_sound_offset(personal)
     _say_what_stays_behind(base_model(checkpoint).config.space, clip.space)
     typer.echo(f"{written}: {clip.duration:.1f} s")
 
@@ -265,6 +273,7 @@ def adapt(
     kind: As = None,
     fps: TrackFps = None,
     made_for: MadeFor = None,
+    offset: SoundOffsetMs = "auto",
     checkpoint: Checkpoint = None,
     force: Force = False,
 ) -> None:
@@ -277,7 +286,10 @@ def adapt(
       adamesh adapt me.mp4 -o me.style
 
       adamesh adapt me.csv --audio me.wav -o me.style
+
+      adamesh adapt me.mp4 --sound-offset 80 -o me.style
     """
+    seconds = sound_offset(offset)
     if audio is None:
         check_input(reference, "video")
     else:
@@ -297,10 +309,12 @@ def adapt(
             format=kind,
             fps=fps,
             made_for=None if made_for is None else load_named_face(made_for),
+            sound_offset=seconds,
             model=model,
             progress=report,
         )
     style.save(output, force=force)
+    say_sound_offset(style)
     typer.echo(f"{output}: the style of {reference.name}")
 
 
@@ -531,82 +545,50 @@ def demo(
 
 @app.command()
 def prepare(
-    data: Annotated[Path, typer.Argument(help="Corpus: a folder with a video.csv or speech.csv.")],
-    tracks: Annotated[
-        Path | None, typer.Option(help="Track the videos of video.csv into this folder.")
-    ] = None,
-    speech: Annotated[
-        Path | None, typer.Option(help="Align the recordings of speech.csv into this folder.")
-    ] = None,
+    data: Annotated[Path, typer.Argument(help="Corpus: a folder with a video.csv.")],
+    tracks: Annotated[Path, typer.Option(help="Folder that the tracks are written to.")],
     jobs: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
 ) -> None:
-    """Track all videos of a corpus, or align all its speech, resuming where it was stopped.
+    """Track all videos of a corpus and find how late their sound is, resuming where it was stopped.
 
-    [bold]Examples[/bold]
+    [bold]Example[/bold]
 
       adamesh prepare corpus --tracks corpus-tracks
-
-      adamesh prepare corpus --speech corpus-speech
     """
-    if (tracks is None) == (speech is None):
-        raise InputError("give --tracks FOLDER to track videos, or --speech FOLDER to align speech")
-    if tracks is not None:
-        _prepare_videos(data, tracks, jobs)
-    if speech is not None:
-        _prepare_speech(data, speech, jobs)
-
-
-def _prepare_videos(data: Path, tracks: Path, jobs: int | None) -> None:
     from adamesh.data.corpus import read_corpus
     from adamesh.data.prepare import prepare as run
+    from adamesh.data.sound_offsets import find_offsets
 
     videos = read_corpus(data, tracks)
     with progress_bars() as report:
         problems = run(videos, jobs=jobs, progress=lambda d, t: report("tracking", d, t))
+        offsets = find_offsets(videos, tracks, progress=lambda d, t: report("sound", d, t))
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
-    typer.echo(f"{tracks}: {len(videos) - len(problems)} of {len(videos)} videos tracked")
-
-
-def _prepare_speech(data: Path, folder: Path, jobs: int | None) -> None:
-    from adamesh.data.alignment import ALIGNMENTS, align, read_alignments
-    from adamesh.data.speech_corpus import read_all_speech
-    from adamesh.data.speech_sequences import prepare_features
-
-    utterances = read_all_speech(data)
-    with progress_bars() as report:
-        align(
-            utterances,
-            folder / ALIGNMENTS,
-            jobs=jobs,
-            progress=lambda d, t: report("aligning", d, t),
-        )
-        prepare_features(
-            utterances,
-            alignments := read_alignments(folder / ALIGNMENTS),
-            folder,
-            jobs=jobs,
-            progress=lambda d, t: report("features", d, t),
-        )
-    typer.echo(f"{folder}: {len(utterances)} recordings, {len(alignments)} of them aligned")
+    sure = sum(offset.confident for offset in offsets.values())
+    typer.echo(
+        f"{tracks}: {len(videos) - len(problems)} of {len(videos)} videos tracked; how late the "
+        f"sound is known of {sure}"
+    )
 
 
 @app.command()
 def evaluate(
     data: Data,
-    tracks: Annotated[
-        Path | None, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
-    ] = None,
-    speech: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the prepared speech: figures of the speech encoder instead."),
-    ] = None,
+    tracks: Tracks,
     adaptation: Annotated[
         bool, typer.Option("--adaptation", help="Figures before and after adapting, not lip sync.")
     ] = False,
     pose: Annotated[
         bool, typer.Option("--pose", help="Figures of the head's motion, not lip sync.")
     ] = False,
+    offsets: Annotated[
+        bool,
+        typer.Option("--offsets", help="How well known shifts of the sound are found again."),
+    ] = False,
+    curves: Annotated[
+        Path | None, typer.Option(help="Also write a picture of seen and generated openings.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Instead of the shipped one.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -620,55 +602,57 @@ def evaluate(
 
       adamesh evaluate --data corpus --tracks corpus-tracks --pose
 
-      adamesh evaluate --data corpus --speech corpus-speech
+      adamesh evaluate --data corpus --tracks corpus-tracks --offsets
     """
-    if adaptation and pose:
-        raise InputError("both --adaptation and --pose are given; give one of them")
-    if (tracks is None) == (speech is None):
-        raise InputError("give --tracks FOLDER for figures of motion, or --speech FOLDER of speech")
-    if checkpoint is not None and (pose or speech is not None):
-        raise InputError("--checkpoint is an expression adapter's: leave out --pose and --speech")
-    if speech is not None:
-        from adamesh.cli.tables import print_rows
-        from adamesh.pipeline.evaluate_speech import evaluate_speech
-
-        with progress_bars() as report:
-            corpora = evaluate_speech(
-                data, speech, progress=lambda d, t: report("recordings", d, t)
-            )
-        print_rows("Frames told right", corpora, as_json=as_json, medians=False)
-        return
-    assert tracks is not None
+    if adaptation + pose + offsets > 1:
+        raise InputError("give one of --adaptation, --pose and --offsets")
+    if checkpoint is not None and (pose or offsets):
+        raise InputError("--checkpoint is an expression adapter's: leave out --pose and --offsets")
+    if curves is not None and (adaptation or pose or offsets):
+        raise InputError("--curves is a picture of lip sync: leave out the other options")
     from adamesh.checkpoints.networks import load_network
-    from adamesh.cli.tables import print_adaptation, print_pose, print_sync
+    from adamesh.cli.tables import print_adaptation, print_pose, print_rows, print_sync
     from adamesh.data.corpus import read_corpus
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline import evaluate as figures
+    from adamesh.pipeline.evaluate_offsets import evaluate_offsets
     from adamesh.pipeline.evaluate_pose import evaluate_pose
 
     model = load_network(ExpressionAdapter, checkpoint)
-    videos = [video for video in read_corpus(data, tracks) if video.split == "valid"]
-    people = [p for p in figures.load_people(videos) if p.seconds >= figures.SHORTEST_PERSON]
+    videos = read_corpus(data, tracks)
+    valid = [video for video in videos if video.split == "valid"]
+    people = figures.load_people(valid, tracks)
+    people = [p for p in people if p.seconds >= figures.SHORTEST_PERSON]
     with progress_bars() as report:
+
+        def progress(done: int, total: int) -> None:
+            report("people", done, total)
+
         if adaptation:
             rows = {}
             for i, person in enumerate(people):
                 arms = figures.evaluate_adaptation(model, person)
                 if arms is not None:
                     rows[person.name] = arms
-                report("adapting", i + 1, len(people))
+                progress(i + 1, len(people))
         elif pose:
-            heads = evaluate_pose(people, progress=lambda d, t: report("people", d, t))
+            heads = evaluate_pose(people, progress=progress)
+        elif offsets:
+            shifts = evaluate_offsets(people, progress=progress)
         else:
-            sync = figures.evaluate_sync(
-                model, people, progress=lambda d, t: report("people", d, t)
-            )
+            train = [video for video in videos if video.split == "train"]
+            sync = figures.evaluate_sync(model, people, train, tracks, progress=report)
     if adaptation:
         print_adaptation(rows, as_json=as_json)
     elif pose:
         print_pose(heads, as_json=as_json)
+    elif offsets:
+        print_rows("Offsets that were put into the sound, found again", shifts, as_json=as_json)
     else:
         print_sync(sync, as_json=as_json)
+    if curves is not None:
+        figures.draw_curves(sync, curves)
+        typer.echo(str(curves), err=True)
 
 
 @app.command()

@@ -5,11 +5,17 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adamesh.errors import InputError
 from adamesh.export.pictures import TRANSPARENT, CameraName, LightName, Pictures, parse_size
+
+if TYPE_CHECKING:
+    from adamesh.pipeline.style import Style
+
+SAID_FROM = 0.02  # s of an offset; less is neither seen nor sure
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
@@ -41,6 +47,14 @@ MadeFor = Annotated[
     str | None,
     typer.Option(help="Face that the clip was made for, where the clip itself does not tell."),
 ]
+SoundOffsetMs = Annotated[
+    str,
+    typer.Option(
+        "--sound-offset",
+        metavar="auto|MS",
+        help="By how many ms the reference's sound comes after its lips.",
+    ),
+]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Expression adapter to use instead of the shipped one.")
 ]
@@ -49,6 +63,47 @@ Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[
     Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")
 ]
+
+
+def sound_offset(given: str) -> float | None:
+    """What `--sound-offset` says, in seconds; None: to be found.
+
+    Raises:
+        InputError: neither a number nor `auto`.
+    """
+    if given == "auto":
+        return None
+    try:
+        milliseconds = float(given)
+    except ValueError:
+        milliseconds = float("nan")
+    if not abs(milliseconds) <= 2000:
+        raise InputError(
+            f"--sound-offset '{given}' is no offset; give auto, or milliseconds within -2000..2000 "
+            "(positive: the sound comes after the lips)"
+        )
+    return milliseconds / 1000
+
+
+def say_sound_offset(style: "Style") -> None:
+    """One line about how late the reference's sound was, where there is something to say."""
+    found = style.sound_offset
+    if found is None:
+        return
+    if found.foreign:
+        typer.echo(
+            f"warning: the sound of '{style.source}' hardly fits the lips (r {found.correlation:.2f}); is it "
+            "dubbed, or another person's? The style of such a video is of little use",
+            err=True,
+        )
+    elif not found.confident:
+        typer.echo("how late the sound is against the lips cannot be told; left as it is", err=True)
+    elif abs(found.applied) >= SAID_FROM:
+        when = "late" if found.applied > 0 else "early"
+        typer.echo(
+            f"the sound is {abs(found.applied) * 1000:.0f} ms {when} against the lips: made up for",
+            err=True,
+        )
 
 
 def options_of(

@@ -1,6 +1,7 @@
 """Figures for people as tables, for machines as JSON."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from adamesh.pipeline.evaluate import ArmFigures, PersonSync
     from adamesh.pipeline.evaluate_pose import PoseFigures
 
+SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
+
 
 def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
@@ -19,7 +22,7 @@ def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
     table = Table(*columns, title=title)
     for row in rows:
         table.add_row(*row)
-    Console(width=120).print(table)
+    Console(width=140).print(table)
 
 
 def print_rows(title: str, figures: list[Any], *, as_json: bool, medians: bool = True) -> None:
@@ -41,35 +44,63 @@ def _short(value: Any) -> str:
 
 
 def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
-    """Lip sync of each person, and the median over people."""
+    """Lip sync of each person, the median over people and its interval."""
     if as_json:
         typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
         return
-    rows = [
-        [
-            f.name,
-            f"{f.seconds:.1f}",
-            f"{f.right.correlation:.2f}",
-            f"{1000 * f.right.best_lag:+.0f}",
-            f"{f.right.best_correlation:.2f}",
-            f"{f.right.std_ratio:.2f}",
-            f"{f.wrong.correlation:.2f}",
-        ]
-        for f in figures
-    ]
-    rows.append(
-        [
-            "median",
-            "",
-            f"{np.median([f.right.correlation for f in figures]):.2f}",
-            f"{1000 * np.median([f.right.best_lag for f in figures]):+.0f}",
-            f"{np.median([f.right.best_correlation for f in figures]):.2f}",
-            f"{np.median([f.right.std_ratio for f in figures]):.2f}",
-            f"{np.median([f.wrong.correlation for f in figures]):.2f}",
-        ]
+    columns: dict[str, Callable[[PersonSync], float]] = {
+        "s": lambda f: f.seconds,
+        "r": lambda f: f.right.correlation,
+        "raw sound": lambda f: f.raw,
+        "best lag ms": lambda f: 1000 * f.right.best_lag,
+        "at lag": lambda f: f.right.best_correlation,
+        "wrong": lambda f: f.wrong,
+        "stream": lambda f: f.streamed,
+        "still": lambda _: 0.0,
+        "ridge": lambda f: f.ridge,
+        "conv": lambda f: f.convolutions,
+        "std ratio": lambda f: f.right.std_ratio,
+        "closed F1": lambda f: f.closures,
+        "wrong F1": lambda f: f.wrong_closures,
+    }
+    values = np.array([[column(f) for column in columns.values()] for f in figures])
+
+    def row(name: str, numbers: np.ndarray) -> list[str]:
+        cells = [name]
+        for column, x in zip(columns, numbers, strict=True):
+            cells.append(f"{x:.0f}" if column in ("s", "best lag ms") else f"{x:.2f}")
+        return cells
+
+    rows = [row(f.name, x) for f, x in zip(figures, values, strict=True)]
+    # People of a grammar and a room that were trained on are a figure of their own.
+    apart = np.array([f.name.startswith(SAME_TASK) for f in figures])
+    if apart.any() and not apart.all():
+        figures = [f for f in figures if not f.name.startswith(SAME_TASK)]
+        values = values[~apart]
+    rows.append(row("median", np.median(values, 0)))
+    for name, bound in zip(("from", "to"), interval(values), strict=True):
+        rows.append(row(f"  95 % {name}", bound))
+    _print(
+        "Mouth opening, generated with the neutral style against tracked",
+        ["person", *columns],
+        rows,
     )
-    columns = ["person", "s", "r", "best lag (ms)", "r at lag", "std ratio", "r wrong speech"]
-    _print("Mouth opening, generated with the neutral style against tracked", columns, rows)
+    for other in ("ridge", "conv"):
+        gain = values[:, list(columns).index("r")] - values[:, list(columns).index(other)]
+        typer.echo(
+            f"better than {other} for {int((gain > 0).sum())} of {len(gain)}, by {gain.mean():+.3f}"
+        )
+    if apart.any():
+        typer.echo(
+            f"medians and counts are without {SAME_TASK}*: people of the task that was trained on"
+        )
+
+
+def interval(values: np.ndarray) -> np.ndarray:
+    """[2, C] where the median over people [P, C] lies with 95 %, by drawing as many people anew."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(values), size=(2000, len(values)))
+    return np.quantile(np.median(values[drawn], axis=1), [0.025, 0.975], axis=0)
 
 
 def print_adaptation(figures: "dict[str, dict[str, ArmFigures]]", *, as_json: bool) -> None:

@@ -1,12 +1,15 @@
 """`adamesh train`: one command a recipe."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adamesh.cli.options import Data, Tracks, progress_bars
-from adamesh.errors import MissingDependencyError
+from adamesh.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from adamesh.features import SpeechFeatures
 
 train_app = typer.Typer(help="Training recipes.", no_args_is_help=True)
 
@@ -23,88 +26,139 @@ def _check_training_packages() -> None:
         raise MissingDependencyError(str(error.name), "training", "train") from error
 
 
-@train_app.command("speech")
-def train_speech(
-    config: Config,
-    speech: Annotated[
-        Path, typer.Option(help="Folder of the prepared speech, from `adamesh prepare --speech`.")
-    ],
-    data: Annotated[Path, typer.Option(help="Corpus: a folder with a speech.csv.")],
-    output: RunOutput,
-) -> None:
-    """Train the compact speech encoder; run again to resume.
+@train_app.command("opening")
+def train_opening(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
+    """Train the network that hears how far a mouth is open, which finds late sound; run again to resume.
 
     [bold]Example[/bold]
 
-      adamesh train speech --config configs/speech.yaml --data corpus --speech corpus-speech
-      -o runs/speech
+      adamesh train opening --config configs/opening.yaml --data corpus --tracks corpus-tracks
+      -o runs/opening
     """
     _check_training_packages()
-    from adamesh.data.speech_corpus import read_all_speech
-    from adamesh.data.speech_sequences import load_spoken
-    from adamesh.training.config import load_training_config
-    from adamesh.training.speech import SpeechTraining
-    from adamesh.training.speech import train_speech as run
-
-    settings = load_training_config(SpeechTraining, config)
-    utterances = read_all_speech(data)
-    valid: dict[str, list[Any]] = {}
-    with progress_bars() as report:
-        spoken = [u for u in utterances if u.split == "valid" and u.text]
-        for utterance, versions in zip(spoken, load_spoken(spoken, speech), strict=True):
-            valid.setdefault(utterance.corpus, []).append(versions[0])
-        weights = run(
-            settings,
-            load_spoken([u for u in utterances if u.split == "train" and u.text], speech),
-            valid,
-            output,
-            progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
-        )
-    typer.echo(str(weights))
-
-
-@train_app.command("expression")
-def train_expression(config: Config, data: Data, tracks: Tracks, output: RunOutput) -> None:
-    """Train the expression adapter; run again to resume.
-
-    [bold]Example[/bold]
-
-      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
-      -o runs/expression
-    """
-    _check_training_packages()
-    from adamesh.data.corpus import check_names, read_corpus
+    from adamesh.data.corpus import read_corpus
     from adamesh.data.sequences import Sequence, load_sequences
-    from adamesh.features import load_features
-    from adamesh.library.store import load_named_face
+    from adamesh.faces.embedded import load_embedded_face
     from adamesh.training.config import load_training_config
-    from adamesh.training.expression import ExpressionTraining
-    from adamesh.training.expression import train_expression as run
+    from adamesh.training.opening import OpeningTraining
+    from adamesh.training.opening import train_opening as run
 
-    settings = load_training_config(ExpressionTraining, config)
-    features = load_features(settings.model.features)
-    face = load_named_face(settings.model.face)
+    settings = load_training_config(OpeningTraining, config)
     videos = read_corpus(data, tracks)
-    check_names(videos, settings.sound_delays)
+    face = load_embedded_face()
     with progress_bars() as report:
 
         def load(split: str) -> list[Sequence]:
-            def loaded(done: int, total: int) -> None:
-                report(f"load {split}", done, total)
-
             return load_sequences(
                 [v for v in videos if v.split == split],
-                features,
-                sound_delays=settings.sound_delays,
+                _heard(settings.model.features),
+                face,
+                delays={},
                 other_voices=settings.other_voices if split == "train" else 0,
-                face=face,
-                progress=loaded,
+                progress=lambda d, t: report(f"load {split}", d, t),
             )
 
         weights = run(
             settings,
             load("train"),
             load("valid"),
+            face,
+            output,
+            progress=lambda stage, step, steps, loss: report(
+                stage, step, steps, f"loss {loss:.3f}"
+            ),
+        )
+    typer.echo(str(weights))
+
+
+def _heard(features: str) -> "tuple[SpeechFeatures, ...]":
+    """Whole recordings and what a stream hears of them: networks are trained on both."""
+    from adamesh.features import load_features
+
+    return load_features(features), load_features(features, streamed=True)
+
+
+@train_app.command("expression")
+def train_expression(
+    config: Config,
+    data: Data,
+    tracks: Tracks,
+    output: RunOutput,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(metavar="SPEAKER", help="Of the training people; judged on instead."),
+    ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(help="Adapter that teaches on the corpus's speech.csv; may be given again."),
+    ] = None,
+) -> None:
+    """Train the expression adapter; run again to resume.
+
+    [bold]Examples[/bold]
+
+      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
+      -o runs/expression
+
+      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
+      --leave-out obama -o runs/without-obama
+
+      adamesh train expression --config configs/expression.yaml --data corpus --tracks corpus-tracks
+      --teacher runs/one/expression.safetensors --teacher runs/two/expression.safetensors -o runs/pupil
+    """
+    _check_training_packages()
+    from adamesh.checkpoints.networks import load_network
+    from adamesh.data.corpus import Video, read_corpus
+    from adamesh.data.sequences import Sequence, load_sequences, silences
+    from adamesh.data.sound_offsets import delays
+    from adamesh.data.speech import read_speech, spread
+    from adamesh.library.store import load_named_face
+    from adamesh.models.expression import ExpressionAdapter
+    from adamesh.training.config import load_training_config
+    from adamesh.training.expression import ExpressionTraining
+    from adamesh.training.expression import train_expression as run
+    from adamesh.training.teaching import taught_sequences
+
+    settings = load_training_config(ExpressionTraining, config)
+    features = _heard(settings.model.features)
+    face = load_named_face(settings.model.face)
+    train = [v for v in read_corpus(data, tracks) if v.split == "train"]
+    valid = [v for v in read_corpus(data, tracks) if v.split == "valid"]
+    if leave_out is not None:
+        valid = [v for v in train if v.speaker == leave_out]
+        train = [v for v in train if v.speaker != leave_out]
+        if not valid:
+            raise InputError(f"--leave-out '{leave_out}' is no training speaker of '{data}'")
+    late = delays(tracks)
+    teachers = [load_network(ExpressionAdapter, path) for path in teacher or []]
+    speech = [r for r in read_speech(data) if r.split == "train"] if teachers else []
+    speech = spread(speech, settings.recordings, seed=settings.seed)
+    with progress_bars() as report:
+
+        def load(videos: list[Video], name: str, other_voices: int) -> list[Sequence]:
+            return load_sequences(
+                videos,
+                features,
+                face,
+                delays=late,
+                other_voices=other_voices,
+                progress=lambda d, t: report(f"load {name}", d, t),
+            )
+
+        weights = run(
+            settings,
+            [
+                *load(train, "train", settings.other_voices),
+                *silences(features, face, seed=settings.seed),
+                *taught_sequences(
+                    speech,
+                    teachers,
+                    features,
+                    face,
+                    progress=lambda d, t: report("load speech", d, t),
+                ),
+            ],
+            load(valid, "valid", 0),
             face,
             output,
             progress=lambda step, steps, loss: report("training", step, steps, f"loss {loss:.3f}"),
@@ -163,8 +217,9 @@ def train_pose_gpt(
     """
     _check_training_packages()
     from adamesh.checkpoints.networks import load_network
-    from adamesh.data.corpus import check_names, read_corpus
+    from adamesh.data.corpus import read_corpus
     from adamesh.data.poses import PoseSequence, load_poses
+    from adamesh.data.sound_offsets import delays
     from adamesh.features import load_features
     from adamesh.models.pose_vqvae import PoseVQVAE
     from adamesh.training.config import load_training_config
@@ -173,14 +228,14 @@ def train_pose_gpt(
 
     settings = load_training_config(PoseGPTTraining, config)
     videos = read_corpus(data, tracks)
-    check_names(videos, settings.sound_delays)
+    late = delays(tracks)
     with progress_bars() as report:
 
         def load(split: str) -> list[PoseSequence]:
             return load_poses(
                 [v for v in videos if v.split == split],
                 load_features(settings.model.features),
-                sound_delays=settings.sound_delays,
+                delays=late,
                 other_voices=settings.other_voices if split == "train" else 0,
                 progress=lambda d, t: report(f"load {split}", d, t),
             )

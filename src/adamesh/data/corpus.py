@@ -6,12 +6,10 @@ corpus itself is never written to.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from adamesh.data.table import read_table
-from adamesh.errors import InputError
 
 TABLE = "video.csv"
 COLUMNS = ("path", "speaker", "split")
@@ -40,10 +38,3 @@ def read_corpus(data: str | os.PathLike[str], tracks: str | os.PathLike[str]) ->
         path = Path(data) / row["path"]
         videos.append(Video(row["path"], path, row["speaker"], row["split"], track))
     return videos
-
-
-def check_names(videos: list[Video], names: Iterable[str]) -> None:
-    """Raises: InputError: a name is none of the videos', as after a typing error."""
-    unknown = sorted(set(names) - {video.name for video in videos})
-    if unknown:
-        raise InputError(f"sound_delays names '{unknown[0]}', which is not a path in {TABLE}")

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adamesh.alignment import in_time
 from adamesh.data.corpus import Video
 from adamesh.data.interpolation import interpolate
-from adamesh.data.sequences import load_sound, load_voices
+from adamesh.data.sequences import load_voices
 from adamesh.errors import InputError
 from adamesh.features import SpeechFeatures
-from adamesh.features.units import speech_units
+from adamesh.media.audio import load_audio
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
 from adamesh.rates import FEATURES_PER_FRAME, FPS
@@ -29,15 +30,14 @@ class PoseSequence:
     speaker: str
     motion: Tensor  # [T, 3] at 25 fps, about the clip's mean, over the speaker's deviation
     deviation: np.ndarray  # [3] radians, of all the speaker's clips
-    voices: tuple[Tensor, ...]  # features [S, D] at 50 Hz, as recorded and in other voices
-    units: Tensor  # [S] of the speech; empty without features
+    voices: tuple[Tensor, ...]  # features [S, D] float16 at 50 Hz, as recorded and in other voices
 
 
 def load_poses(
     videos: list[Video],
     features: SpeechFeatures | None = None,
     *,
-    sound_delays: Mapping[str, float] | None = None,
+    delays: Mapping[str, float] | None = None,
     other_voices: int = 0,
     progress: Callable[[int, int], None],
 ) -> list[PoseSequence]:
@@ -45,7 +45,7 @@ def load_poses(
 
     Args:
         features: of the speech; without, no sequence has voices.
-        sound_delays: seconds by which the sound of a video comes late, by its name in the corpus.
+        delays: seconds by which the sound of a video comes late, by its name in the corpus.
     Raises:
         InputError: none of the videos has a track.
     """
@@ -60,14 +60,12 @@ def load_poses(
     sequences = []
     for number, (video, rotation) in enumerate(zip(tracked, rotations, strict=True)):
         voices: tuple[Tensor, ...] = ()
-        units = torch.zeros(0, dtype=torch.long)
         if features is not None:
-            heard = load_sound(video, (sound_delays or {}).get(video.name, 0.0))
-            voices = load_voices(video, heard, features, other_voices)
-            units = speech_units(heard)
+            heard = in_time(load_audio(video.path), (delays or {}).get(video.name, 0.0))
+            voices = load_voices(video.name, heard, (features,), other_voices)
         own = deviations[video.speaker]
         motion = torch.from_numpy(rotation / own)
-        sequences.append(PoseSequence(video.track.stem, video.speaker, motion, own, voices, units))
+        sequences.append(PoseSequence(video.name, video.speaker, motion, own, voices))
         progress(number + 1, len(tracked))
     return sequences
 
@@ -144,4 +142,4 @@ class PoseSampler:
             return motion, mask, torch.zeros(FEATURES_PER_FRAME * self.frames, 0)
         voice = sequence.voices[rng.integers(len(sequence.voices))]
         ticks = start * FEATURES_PER_FRAME + speed * torch.arange(FEATURES_PER_FRAME * self.frames)
-        return motion, mask, interpolate(voice, ticks)
+        return motion, mask, interpolate(voice.float(), ticks)

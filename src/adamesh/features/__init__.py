@@ -3,9 +3,9 @@
 A checkpoint names the features it was trained on, and `load_features` makes them again:
 
     log_mel             nothing learnt; two mel frames of 10 ms each
-    compact             the shipped speech encoder
+    whisper             the first layers of Whisper base, which ship with the package
     hubert:NAME         HuBERT by local directory or hub name, with the extra `hubert`
-    A+B                 both, side by side: `compact+log_mel`
+    A+B                 both, side by side: `whisper+log_mel`
 """
 
 from adamesh.features.interface import SpeechFeatures, features_for_frames

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adamesh.errors import InputError, MissingDependencyError
+from adamesh.features.precision import best_dtype
 from adamesh.rates import FEATURE_RATE, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 HOP = 8.0  # s of new speech a chunk
@@ -55,7 +56,7 @@ class HubertFeatures:
                 "once with `hf download facebook/hubert-base-ls960 --local-dir hubert-base` and name "
                 "hubert:hubert-base"
             ) from error
-        self.dtype = dtype or _best_dtype()
+        self.dtype = dtype or best_dtype()
         self.model: Any = model.eval().requires_grad_(False).to(self.dtype)
         self.dim = int(self.model.config.hidden_size)
         self.normalize = _normalizes(Path(source))
@@ -88,9 +89,3 @@ def _normalizes(source: Path) -> bool:
     if not file.is_file():
         return True
     return bool(json.loads(file.read_text(encoding="utf-8")).get("do_normalize", True))
-
-
-def _best_dtype() -> torch.dtype:
-    """Bfloat16 where the processor multiplies it, which halves the time; float32 elsewhere."""
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
-from adamesh.features.compact import CompactFeatures
 from adamesh.features.hubert import HubertFeatures
 from adamesh.features.interface import SpeechFeatures
 from adamesh.features.log_mel import LogMelFeatures
-from adamesh.models.speech import SpeechEncoder
+from adamesh.features.whisper import WhisperFeatures
+from adamesh.models.whisper import WhisperEncoder
 
 
 class JoinedFeatures:
@@ -29,23 +29,25 @@ class JoinedFeatures:
 
 
 @functools.cache
-def load_features(name: str) -> SpeechFeatures:
+def load_features(name: str, *, streamed: bool = False) -> SpeechFeatures:
     """Speech features by the name that a checkpoint gives; loaded once.
 
+    Args:
+        streamed: as a stream hears them, where there are two ways: see `features.whisper`.
     Raises:
         InputError: no features have that name, or a model they need is not here.
         MissingDependencyError: a package they need is not installed.
     """
     if "+" in name:
-        return JoinedFeatures([load_features(part) for part in name.split("+")])
+        return JoinedFeatures([load_features(part, streamed=streamed) for part in name.split("+")])
     if name == "log_mel":
         return LogMelFeatures()
-    if name == "compact":
-        return CompactFeatures(load_network(SpeechEncoder))
+    if name == "whisper":
+        return WhisperFeatures(load_network(WhisperEncoder), streamed=streamed)
     kind, _, source = name.partition(":")
     if kind == "hubert" and source:
         return HubertFeatures(source)
     raise InputError(
-        f"there are no speech features '{name}'; use log_mel, compact, hubert:DIRECTORY, or several "
+        f"there are no speech features '{name}'; use log_mel, whisper, hubert:DIRECTORY, or several "
         "joined by '+'"
     )

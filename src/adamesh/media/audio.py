@@ -1,31 +1,62 @@
 """Sound of any media file -> mono samples, and back to a WAV file."""
 
 import io
+import itertools
 import os
 import wave
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 import av
 import numpy as np
 import soxr
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
-from adamesh.media.container import decoded, open_media, picture_stream
+from adamesh.media.container import first_picture_times, frames_of, open_media, picture_stream
 from adamesh.rates import SAMPLE_RATE
 
 SHORTEST = 0.5  # s of sound that are worth animating
-JITTER = 0.1  # s by which timestamps may be off without a gap in the sound
+ROUNDING = 0.001  # s; the times of Matroska and FLV are whole milliseconds
+JITTER = 0.015  # s by which timestamps may be off; a lost packet is longer in every usual codec
+AGREEING = 8  # blocks in a row whose times must tell of a gap, for a single one may be mistaken
 LONGEST_GAP = 60.0  # s; a longer jump of the timestamps is a fault of the file, not silence
+LONGEST_OVERLAP = 1.0  # s; a longer jump back is a clock that was set anew
+LONGEST_PRIMING = 1.0  # s before time zero; an earlier start is a clock that ran over
+
+# Samples that encoders put before the sound, for files that do not tell: the delays of LAME, TwoLAME,
+# FFmpeg's AC-3 and libopus. AAC has one block or more, as the first block of its overlapped transform
+# cannot be restored; FFmpeg's encoder has just one.
+AAC = ("aac", "aac_latm")
+PRIMING = {"mp3": 529 + 576, "mp2": 481, "ac3": 256, "eac3": 256, "opus": 312}
+
+Block = tuple[float, np.ndarray]
 
 
 def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """The sound of a media file, its channels mixed to one.
 
-    In a video, sample 0 belongs to the first picture: sound from before it is cut, and a later
-    start or a gap in the recording is silence.
+    In a video, sample 0 belongs to the first picture that can be decoded: sound from before it is cut,
+    and a later start is silence. Otherwise sample 0 is the first sound. Gaps in a recording, and what
+    of it is damaged, are silence, so that the rest keeps its time.
+
+    What encoders put before the sound ("priming") is cut, so that a recording keeps its time through
+    every codec. MP4 tells of it in an edit list, Matroska, WebM and Ogg in their headers, MP3 in LAME's.
+    Beside pictures, the times on the file's clock decide: MPEG-TS, FLV, and MP4 without an edit list
+    have no other means, and a writer that sets them right needs none. What cannot be told:
+
+    - Without pictures, raw AAC, MPEG-TS, FLV, AVI, MP4 without an edit list and MP3 without LAME's
+      header do not tell of the priming. The least that is usual for the codec is cut; what an encoder
+      put there beyond it is heard. With AAC these are about 24 ms at 44.1 kHz from Apple's and
+      Fraunhofer's encoders, none from FFmpeg's.
+    - AVI counts pictures instead of timing them, so its sound may be off by half a picture or more,
+      and it starts with the pictures even if it was recorded later.
+    - A writer that forgot the priming beside pictures made the sound late. Only that of FFmpeg's AAC
+      is recognised, by the encoder's signature, and cut.
 
     Args:
         path: anything that FFmpeg decodes: WAV, MP3, FLAC, Opus, MP4, ...
@@ -39,8 +70,11 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
         stream = container.streams.best("audio")
         if not isinstance(stream, AudioStream):
             raise InputError(f"recording '{path}' has no audio track; give one with sound")
+        pictures = []
+        if picture_stream(container) is not None:
+            pictures = first_picture_times(path, "recording", 3)
         resampler = soxr.ResampleStream(stream.rate, sample_rate, 1, dtype="float32")
-        pieces = [resampler.resample_chunk(block) for block in _blocks(container, stream)]
+        pieces = [resampler.resample_chunk(block) for block in _blocks(container, stream, pictures)]
         pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     samples = np.concatenate(pieces)
     if len(samples) < SHORTEST * sample_rate:
@@ -51,30 +85,150 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
     return samples
 
 
-def _blocks(container: InputContainer, stream: AudioStream) -> Iterator[np.ndarray]:
-    """Mono float32 [n] at the stream's rate, gapless from the first picture, or the first sound."""
+def _blocks(
+    container: InputContainer, stream: AudioStream, pictures: list[float]
+) -> Iterator[np.ndarray]:
+    """Mono float32 [n] at the stream's rate, gapless from the first picture, or the first sound.
+
+    Args:
+        pictures: s on the file's clock of the first ones.
+    """
+    packets = container.demux(stream)
+    packet = next(packets)
+    frames: Iterator[AudioFrame] = frames_of(itertools.chain([packet], packets))
+    opening = list(itertools.islice(frames, 2))
+    if not opening:
+        return
+    timed = _timed(itertools.chain(opening, frames), stream.rate)
+    told = _told_priming(stream, packet, opening[0])
+    if not pictures:
+        skip = _usual_priming(stream, packet, opening[0]) if told is None else told
+        yield from _gapless(timed, stream.rate, skip=skip)
+    else:
+        begin = pictures[0] * stream.rate
+        if told is None and _is_priming(packet, opening, pictures):
+            begin += opening[0].samples
+        yield from _gapless(timed, stream.rate, begin=begin)
+
+
+def _told_priming(
+    stream: AudioStream, packet: "Packet[AudioStream]", frame: AudioFrame
+) -> float | None:
+    """Samples of priming that the decoder left, if the file tells of it; below 0 if it cut too much.
+
+    Args:
+        packet: the stream's first.
+        frame: the first that was decoded.
+    """
+    if packet.pts is not None and -LONGEST_PRIMING < packet.pts * packet.time_base < 0:
+        return -(frame.time or 0.0) * stream.rate  # FFmpeg skips as many samples as there are ticks
+    if packet.has_sidedata("skip_samples") or stream.codec_context.delay:
+        return 0.0
+    return None
+
+
+def _usual_priming(stream: AudioStream, packet: "Packet[AudioStream]", frame: AudioFrame) -> float:
+    """Samples of priming from the first frame on, where the file doesn't tell."""
+    codec = stream.codec_context.codec.canonical_name
+    if codec in AAC:
+        return frame.samples
+    if codec == "mp3" and _layer(bytes(packet)) == 2:
+        codec = "mp2"
+    return PRIMING.get(codec, 0)
+
+
+def _is_priming(
+    packet: "Packet[AudioStream]", opening: list[AudioFrame], pictures: list[float]
+) -> bool:
+    """Whether a writer took the priming for the sound at the first picture, although it lies before it.
+
+    FFmpeg's encoder of AAC signs its first packet, which is priming and nothing else. In FFmpeg's own
+    files that begins before the first picture, or the first picture or the packet is lengthened.
+
+    Args:
+        packet: the stream's first.
+        opening: the first two frames.
+        pictures: s, the first three.
+    """
+    codec = packet.stream.codec_context.codec.canonical_name
+    if codec not in AAC or b"Lavc" not in bytes(packet) or len(opening) < 2 or len(pictures) < 3:
+        return False
+    (first, second), length = opening, opening[0].samples / opening[0].sample_rate
+    if first.time is None or second.time is None:
+        return False
+    return (
+        abs(first.time - pictures[0]) <= ROUNDING
+        and abs(second.time - first.time - length) <= ROUNDING
+        and abs((pictures[1] - pictures[0]) - (pictures[2] - pictures[1])) < length / 2
+    )
+
+
+def _layer(packet: bytes) -> int:
+    """1, 2 or 3 of MPEG audio, from its header: MPEG-TS calls all of them MP3."""
+    return 4 - (packet[1] >> 1 & 3) if len(packet) > 1 else 3
+
+
+def _timed(frames: Iterable[AudioFrame], rate: int) -> Iterator[Block]:
+    """The frames' sound, mono float32 [n], each with the sample of the file's clock at which a gapless
+    recording would have begun to have it at its time."""
     to_floats = av.AudioResampler(format="fltp")
-    pictures = picture_stream(container)
-    origin = None
-    if pictures is not None and pictures.start_time is not None and pictures.time_base is not None:
-        origin = float(pictures.start_time * pictures.time_base)
-    position = 0
-    for frame in decoded(container, stream):
-        parts = [part.to_ndarray().mean(0) for part in to_floats.resample(frame)]
-        block = np.concatenate(parts)
+    begin, length = 0.0, 0
+    for frame in frames:
+        block = np.concatenate([part.to_ndarray().mean(0) for part in to_floats.resample(frame)])
         if frame.time is not None:
-            if origin is None:
-                origin = frame.time
-            missing = round((frame.time - origin) * stream.rate) - position
-            if position == 0 and missing < 0:
-                block = block[-missing:]
-            elif position == 0 or JITTER * stream.rate < missing < LONGEST_GAP * stream.rate:
-                yield np.zeros(missing, np.float32)
-                position += missing
-            elif abs(missing) > JITTER * stream.rate:  # the file's clock was set anew
-                origin = frame.time - position / stream.rate
-        yield block
-        position += len(block)
+            begin = frame.time * rate - length
+        yield begin, block
+        length += len(block)
+
+
+def _gapless(
+    blocks: Iterable[Block], rate: int, begin: float | None = None, skip: float = 0.0
+) -> Iterator[np.ndarray]:
+    """What `_timed` gives, with silence in the gaps.
+
+    Args:
+        rate: Hz.
+        begin: the sample of the file's clock to begin with; None: the first of the blocks, and
+            `skip` samples on.
+    """
+    started, surplus = False, 0
+    for following in _windows(blocks, AGREEING):
+        block = following[0][1]
+        times = np.array([time for time, _ in following])
+        if begin is None:
+            begin = _usual(times, rate) + skip
+        late = times - begin
+        if not started or late.min() > JITTER * rate or late.max() < -JITTER * rate:
+            step = round(_usual(late, rate))
+            begin += step
+            if started and not -LONGEST_OVERLAP * rate < step < LONGEST_GAP * rate:
+                pass  # the file's clock was set anew
+            elif step > 0:
+                block = np.concatenate([np.zeros(step, np.float32), block])
+            else:
+                surplus -= step
+        started = True
+        cut = min(surplus, len(block))
+        surplus -= cut
+        yield block[cut:]
+
+
+def _usual(times: np.ndarray, rate: int) -> float:
+    """The first of times, samples [n], without its jitter: the median of those near it."""
+    return float(np.median(times[np.abs(times - times[0]) <= JITTER * rate]))
+
+
+def _windows(blocks: Iterable[Block], size: int) -> Iterator[list[Block]]:
+    """Every block with those that follow it, `size` in all, fewer at the end."""
+    window: deque[Block] = deque()
+    for block in blocks:
+        window.append(block)
+        if len(window) == size:
+            yield list(window)
+            window.popleft()
+    while window:
+        yield list(window)
+        window.popleft()
 
 
 def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: int) -> None:

@@ -32,6 +32,24 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
     return float(x @ y / norm) if norm > 1e-12 else 0.0
 
 
+def lag_correlation(late: ArrayLike, seen: ArrayLike, lags: ArrayLike) -> np.ndarray:
+    """Pearson correlation of `seen` [T] with `late` moved earlier by each of `lags`.
+
+    Args:
+        lags: [L] frames, fractions too, within -T..T.
+    Returns:
+        [L], over the frames that both have.
+    """
+    x, y = np.asarray(late, np.float64), np.asarray(seen, np.float64)
+    frames = np.arange(len(x))
+    found = []
+    for lag in np.asarray(lags, np.float64):
+        times = frames + lag
+        both = (times >= 0) & (times <= len(x) - 1)
+        found.append(pearson(np.interp(times[both], frames, x), y[both]))
+    return np.array(found)
+
+
 def synchrony(generated: ArrayLike, seen: ArrayLike, fps: float = FPS) -> Sync:
     """Compares two curves of the same frames.
 

@@ -10,10 +10,10 @@ frame, so it streams by construction and its total look-ahead is a sum that can 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adamesh.errors import InputError
-from adamesh.motion.spaces import coefficient_space
 from adamesh.nn.conformer import ConformerBlock, Conv, State
 from adamesh.rates import FEATURES_PER_FRAME
 
@@ -28,29 +28,44 @@ class ExpressionConfig:
 
     space: str = "arkit52"  # coefficient space of the motion
     face: str = "embedded"  # name of the face that the coefficients are of
-    features: str = "log_mel"  # name of the speech features
-    feature_dim: int = 128  # their channels
+    features: str = "whisper+log_mel"  # name of the speech features
+    feature_dim: int = 640  # their channels
     expression_dim: int = 52  # channels of the space, and 3 where the jaw turns by its joint
     identity_dim: int = 50  # betas
     dim: int = 192
     heads: int = 4
+    convs: int = 3  # dense convolutions over speech, before the audio encoder's blocks
+    conv_kernel: int = 5  # frames, of these
     kernel: int = 7  # frames, of the depthwise convolutions
-    window: int = 50  # frames that attention looks back: 2 s
-    encoder_blocks: int = 3
-    decoder_blocks: int = 3
-    style_blocks: int = 2
-    style_dim: int = 64
+    window: int = 25  # frames that attention looks back: 1 s
+    encoder_blocks: int = 1
+    decoder_blocks: int = 1
+    style_blocks: int = 1
+    style_dim: int = 32
     postnet_kernel: int = 5
-    lookahead: int = 3  # motion frames of speech read ahead: 120 ms
-    dropout: float = 0.1
+    lookahead: int = 1  # motion frames of speech read ahead: 40 ms
+    dropout: float = 0.2
+    feature_dropout: float = 0.1  # of the speech features themselves
 
 
 @dataclass
 class ExpressionOutput:
-    """Expressions before and after the postnet, both [B, T, E] z-scored."""
+    """What the network says of each frame.
+
+    Attributes:
+        before, after: [B, T, E] z-scored motion about the resting face, before and after the postnet.
+        activity: [B, T] logit of somebody speaking.
+    """
 
     before: Tensor
     after: Tensor
+    activity: Tensor
+
+    def after_lookahead(self, frames: int) -> "ExpressionOutput":
+        """Without the first frames, which precede the motion."""
+        return ExpressionOutput(
+            self.before[:, frames:], self.after[:, frames:], self.activity[:, frames:]
+        )
 
 
 def _blocks(config: ExpressionConfig, count: int, window: int | None) -> nn.ModuleList:
@@ -105,20 +120,34 @@ class IdentityEncoder(nn.Module):
 class AudioEncoder(nn.Module):
     """Speech features at 50 Hz -> one vector for each motion frame at 25 fps."""
 
+    feature_mean: Tensor
+    feature_std: Tensor
+
     def __init__(self, config: ExpressionConfig) -> None:
         super().__init__()
+        self.register_buffer("feature_mean", torch.zeros(config.feature_dim))
+        self.register_buffer("feature_std", torch.ones(config.feature_dim))
+        self.dropout = nn.Dropout(config.feature_dropout)
         self.subsample = Conv(
             config.feature_dim,
             config.dim,
-            3 * FEATURES_PER_FRAME,
+            FEATURES_PER_FRAME,
             causal=True,
             stride=FEATURES_PER_FRAME,
         )
+        self.convs = nn.ModuleList(
+            Conv(config.dim, config.dim, config.conv_kernel, causal=True)
+            for _ in range(config.convs)
+        )
+        self.conv_dropout = nn.Dropout(config.dropout)
         self.blocks = _blocks(config, config.encoder_blocks, config.window)
 
     def forward(self, features: Tensor, state: State | None = None) -> Tensor:
         """Args: features [B, 2 T, D]. Returns: [B, T, dim]."""
-        x = self.subsample(features, state)
+        x = self.dropout((features - self.feature_mean) / self.feature_std)
+        x = self.subsample(x, state)
+        for conv in self.convs:
+            x = x + self.conv_dropout(F.gelu(conv(x, state)))
         for block in self.blocks:
             x = block(x, state=state)
         return x
@@ -155,12 +184,13 @@ class Postnet(nn.Module):
 
 
 class ExpressionAdapter(nn.Module):
-    """Speech features, a style and an identity -> expression coefficients at 25 fps.
+    """Speech features, a style and an identity -> motion about a resting face at 25 fps, and speech activity.
 
-    Buffers `mean` and `std` [E] turn z-scored network values into coefficients and back.
+    What of a person no speech tells is not asked of the network: motion is about their resting face and of
+    everybody's size, see `models.baseline`. The buffer `std` [E] turns z-scored network values into
+    coefficients.
     """
 
-    mean: Tensor
     std: Tensor
 
     def __init__(self, config: ExpressionConfig) -> None:
@@ -171,21 +201,21 @@ class ExpressionAdapter(nn.Module):
         self.identity_encoder = IdentityEncoder(config)
         self.decoder = ExpressionDecoder(config)
         self.postnet = Postnet(config)
-        self.register_buffer("mean", torch.zeros(config.expression_dim))
+        self.activity = nn.Linear(config.dim, 1)
         self.register_buffer("std", torch.ones(config.expression_dim))
 
     def encode_style(self, expression: Tensor, mask: Tensor | None = None) -> Tensor:
         """Style embedding of a reference.
 
         Args:
-            expression: [B, T, E] coefficients, 25 fps.
+            expression: [B, T, E] coefficients about the resting face, 25 fps.
             mask: [B, T] bool, True = valid; all valid by default.
         Returns:
             [B, style_dim].
         """
         if mask is None:
             mask = torch.ones(expression.shape[:2], dtype=torch.bool, device=expression.device)
-        return self.style_encoder(self.normalize(expression), mask)
+        return self.style_encoder(expression / self.std, mask)
 
     def forward(
         self, features: Tensor, style: Tensor, betas: Tensor, state: State | None = None
@@ -211,11 +241,12 @@ class ExpressionAdapter(nn.Module):
                 "checkpoint names"
             )
         condition = torch.cat([style, self.identity_encoder(betas)], dim=1)
-        before = self.decoder(self.audio_encoder(features, state), condition, state)
-        return ExpressionOutput(before, self.postnet(before, state))
+        speech = self.audio_encoder(features, state)
+        before = self.decoder(speech, condition, state)
+        return ExpressionOutput(before, self.postnet(before, state), self.activity(speech)[..., 0])
 
-    def predict(self, features: Tensor, style: Tensor, betas: Tensor) -> Tensor:
-        """Coefficients for one speech of any length, in constant memory beside the result.
+    def predict(self, features: Tensor, style: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Motion for one speech of any length, in constant memory beside the result.
 
         Args:
             features: [2 (T + lookahead), feature_dim]: speech followed by `lookahead` motion frames of
@@ -223,21 +254,14 @@ class ExpressionAdapter(nn.Module):
             style: [1, style_dim] from `encode_style`.
             betas: [1, identity_dim].
         Returns:
-            [T, E] coefficients within the bounds of their space.
+            [T, E] coefficients about the resting face, not bounded, and [T] probability of speech.
         """
-        state, space = State(), coefficient_space(self.config.space)
+        state, late = State(), self.config.lookahead
         with torch.inference_mode():
             parts = [
-                self(part[None], style, betas, state).after[0]
+                self(part[None], style, betas, state)
                 for part in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME)
             ]
-            values = self.denormalize(torch.cat(parts)[self.config.lookahead :])
-            return values.clamp(space.lower, space.upper).clone()
-
-    def normalize(self, expression: Tensor) -> Tensor:
-        """Coefficients -> z-scored network values."""
-        return (expression - self.mean) / self.std
-
-    def denormalize(self, values: Tensor) -> Tensor:
-        """Z-scored network values -> coefficients, not bounded."""
-        return values * self.std + self.mean
+            motion = torch.cat([part.after[0] for part in parts])[late:] * self.std
+            activity = torch.cat([part.activity[0] for part in parts])[late:].sigmoid()
+            return motion.clone(), activity.clone()

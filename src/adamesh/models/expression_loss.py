@@ -1,10 +1,14 @@
 """What the expression adapter is asked to get right, in pre-training and in adaptation alike."""
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from adamesh.faces.face import Face
 from adamesh.faces.motion_basis import motion_directions
+from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.motion.spaces import EYE_LOOK, UPPER_FACE
 from adamesh.tracking.landmark_index import LIPS
@@ -12,32 +16,67 @@ from adamesh.tracking.landmark_index import LIPS
 UPPER_FACE_WEIGHT = 0.3  # speech says little of brows and lids
 
 
+@dataclass(frozen=True)
+class LossWeights:
+    """What counts how much beside the L1 on z-scored coefficients."""
+
+    velocity: float = 0.5  # L1 on frame-to-frame differences, z-scored
+    lips: float = 0.4  # L1 on lip landmarks, per millimetre
+    opening: float = 0.3  # L1 on the mouth's opening, per millimetre
+    shut: float = 2.0  # times as much where lips are shut: closures are short, and seen at once
+    activity: float = 0.3  # cross-entropy of somebody speaking
+
+
 class ExpressionLoss:
     """L1 before and after the postnet, on velocities, and on the lips in millimetres."""
 
-    def __init__(self, face: Face, *, velocity_weight: float, lip_weight: float) -> None:
-        """Args: velocity_weight: of L1 on z-scored differences; lip_weight: of L1 per millimetre."""
-        self.velocity_weight = velocity_weight
-        self.lip_weight = lip_weight
+    def __init__(self, face: Face, weights: LossWeights) -> None:
+        self.weights = weights
         self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1)
-        weights = torch.ones(self.lips.shape[1])
+        self.opening = 1000.0 * opening_direction(face)[1]
+        channels = torch.ones(self.lips.shape[1])
         if face.space == "arkit52":
-            weights[UPPER_FACE] = UPPER_FACE_WEIGHT
-            weights[EYE_LOOK] = 0.0
-        self.weights = weights / weights.mean()
+            channels[UPPER_FACE] = UPPER_FACE_WEIGHT
+            channels[EYE_LOOK] = 0.0
+        self.channels = channels / channels.mean()
 
     def __call__(
-        self, model: ExpressionAdapter, output: ExpressionOutput, target: Tensor, mask: Tensor
+        self,
+        model: ExpressionAdapter,
+        output: ExpressionOutput,
+        target: Tensor,
+        mask: Tensor,
+        shut: Tensor,
+        activity: Tensor,
     ) -> Tensor:
-        """Args: output of T frames; target [B, T, E] coefficients; mask [B, T]. Returns: scalar."""
-        wanted = model.normalize(target)
-        valid = mask[:, :, None] * self.weights
+        """Mean over the valid frames.
+
+        Args:
+            output: of T frames.
+            target: [B, T, E] motion about the resting face.
+            mask: [B, T] bool, True = valid.
+            shut: [B, T] bool, the target's lips are shut.
+            activity: [B, T] 1 somebody speaks, 0 nobody does, below 0 unknown.
+        Returns:
+            Scalar.
+        """
+        w = self.weights
+        wanted = target / model.std
+        frames = mask[:, :, None].to(wanted)
+        valid = frames * self.channels
 
         def l1(error: Tensor, weight: Tensor) -> Tensor:
             return (error.abs() * weight).sum() / weight.expand_as(error).sum().clamp_min(1)
 
         loss = l1(output.before - wanted, valid) + l1(output.after - wanted, valid)
         velocity = (output.after - wanted).diff(dim=1)
-        loss = loss + self.velocity_weight * l1(velocity, valid[:, 1:] * valid[:, :-1])
-        displacement = ((output.after - wanted) * model.std) @ self.lips.T
-        return loss + self.lip_weight * l1(displacement, mask[:, :, None].to(wanted))
+        loss = loss + w.velocity * l1(velocity, valid[:, 1:] * valid[:, :-1])
+        error = (output.after - wanted) * model.std
+        loss = loss + w.lips * l1(error @ self.lips.T, frames)
+        often = frames * torch.where(shut, w.shut, 1.0)[:, :, None]
+        loss = loss + w.opening * l1((error @ self.opening)[:, :, None], often)
+        known = mask & (activity >= 0)
+        if known.any():
+            heard = F.binary_cross_entropy_with_logits(output.activity[known], activity[known])
+            loss = loss + w.activity * heard
+        return loss

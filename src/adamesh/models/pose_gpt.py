@@ -19,8 +19,8 @@ from adamesh.nn.transformer import TransformerBlock
 class PoseGPTConfig:
     """Everything that is needed to build the network again."""
 
-    features: str = "compact+log_mel"  # name of the speech features
-    feature_dim: int = 256  # their channels
+    features: str = "whisper+log_mel"  # name of the speech features
+    feature_dim: int = 640  # their channels
     codes: int = 256  # of the VQ-VAE it belongs to
     features_per_code: int = 8  # feature frames of a code: 160 ms
     lookahead: int = 6  # feature frames of a code that are heard before it is given: 120 ms
@@ -51,7 +51,13 @@ class PoseGPT(nn.Module):
 
     Buffers `style_keys` [N, U, code_dim] and `style_present` [N, U] are the style matrices of training
     clips, `style_values` [N, style_dim] their embeddings: what `models.pose_style.retrieve` looks in.
+    `feature_mean` and `feature_std` [D] are the scale of the features, `centroids` [U, D] the units of speech
+    in that scale.
     """
+
+    feature_mean: Tensor
+    feature_std: Tensor
+    centroids: Tensor
 
     style_keys: Tensor
     style_present: Tensor
@@ -80,6 +86,9 @@ class PoseGPT(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
         self.out = nn.Linear(config.dim, config.codes)
+        self.register_buffer("feature_mean", torch.zeros(config.feature_dim))
+        self.register_buffer("feature_std", torch.ones(config.feature_dim))
+        self.register_buffer("centroids", torch.zeros(config.units, config.feature_dim))
         n = config.styles
         self.register_buffer("style_keys", torch.zeros(n, config.units, config.code_dim))
         self.register_buffer("style_present", torch.zeros(n, config.units))
@@ -121,9 +130,16 @@ class PoseGPT(nn.Module):
             x = block(x, state)
         return self.out(self.norm(x))
 
+    def units(self, features: Tensor) -> Tensor:
+        """[S, D] features -> [S] the unit of speech, of the k-means clusters, that each frame belongs to."""
+        return torch.cdist(
+            (features - self.feature_mean) / self.feature_std, self.centroids
+        ).argmin(1)
+
     def heard(self, features: Tensor) -> Tensor:
-        """[..., S, D] features of a speech -> [..., S, D] as `forward` wants them, late by what of a code is
-        not heard before it is given."""
+        """[..., S, D] features of a speech -> [..., S, D] as `forward` wants them: in their scale, and
+        late by what of a code is not heard before it is given."""
+        features = (features - self.feature_mean) / self.feature_std
         late = self.config.features_per_code - self.config.lookahead
         return torch.cat([torch.zeros_like(features[..., :late, :]), features], -2)[
             ..., : features.shape[-2], :

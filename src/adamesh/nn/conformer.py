@@ -36,11 +36,27 @@ class State:
         return x, 0 if past is None else past.shape[1]
 
 
+@dataclass(frozen=True)
+class Blockwise:
+    """Frames see their own block to its end, and a number of frames before it: what a stream has heard."""
+
+    frames: int  # of a block
+    past: int  # frames before a block that it sees
+
+    def visible(self, frames: int, past: int) -> Tensor:
+        """[frames, past + frames] bool: who of the past and the frames themselves is seen by each frame."""
+        here = torch.arange(frames)[:, None]
+        there = torch.arange(-past, frames)[None]
+        start = here - here % self.frames
+        return (there >= start - self.past) & (there < start + self.frames)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention.
 
     With a `window` it is causal: frame t sees frames t - window + 1 .. t, and a learned bias for each head
-    and distance tells them apart. Without, every frame sees every valid frame and order plays no part.
+    and distance tells them apart. Without, every frame sees every valid frame, or what `Blockwise` lets it
+    see, and order plays no part.
     """
 
     def __init__(self, dim: int, heads: int, window: int | None) -> None:
@@ -54,16 +70,33 @@ class SelfAttention(nn.Module):
         if window is not None:
             self.distance_bias = nn.Parameter(torch.zeros(heads, window))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
-        """Args: x [B, T, D]; mask [B, T] bool, True = valid; state: the past of earlier chunks."""
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        state: State | None = None,
+        blockwise: Blockwise | None = None,
+    ) -> Tensor:
+        """Attends.
+
+        Args:
+            x: [B, T, D].
+            mask: [B, T] bool, True = valid.
+            state: the past of earlier chunks.
+            blockwise: without a window only; a chunk then begins with a block.
+        """
         keys_values, past = torch.cat([self.key(x), self.value(x)], dim=2), 0
         if state is not None:  # the past's keys and values are kept, so none is computed twice
-            keys_values, past = state.extend(self, keys_values, (self.window or 1) - 1)
+            reach = blockwise.past if blockwise else (self.window or 1) - 1
+            keys_values, past = state.extend(self, keys_values, reach)
         q, k, v = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
             for part in (self.query(x), *keys_values.chunk(2, dim=2))
         )
         bias = self._bias(x.shape[1], past)
+        if blockwise is not None:
+            hidden = ~blockwise.visible(x.shape[1], past).to(x.device)
+            bias = x.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))[None, None]
         if mask is not None:
             invalid = ~mask[:, None, None, :]
             base = x.new_zeros(1, 1, 1, 1) if bias is None else bias

@@ -3,13 +3,13 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adamesh.nn.conformer import SelfAttention, State
+from adamesh.nn.conformer import Blockwise, SelfAttention, State
 
 
 class TransformerBlock(nn.Module):
-    """Attention over the last `window` frames and a two-layer perceptron, each behind a norm, residual."""
+    """Attention and a two-layer perceptron, each behind a norm, residual; `window` as in `SelfAttention`."""
 
-    def __init__(self, dim: int, heads: int, *, window: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, *, window: int | None, dropout: float) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(dim)
         self.attention = SelfAttention(dim, heads, window)
@@ -18,7 +18,10 @@ class TransformerBlock(nn.Module):
         self.project = nn.Linear(4 * dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, state: State | None = None) -> Tensor:
-        """Args: x [B, T, D]; state keeps keys and values of earlier chunks. Returns: [B, T, D]."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), state=state))
+    def forward(
+        self, x: Tensor, state: State | None = None, blockwise: Blockwise | None = None
+    ) -> Tensor:
+        """Args: x [B, T, D]; state, blockwise: see `SelfAttention`. Returns: [B, T, D]."""
+        attended = self.attention(self.attention_norm(x), state=state, blockwise=blockwise)
+        x = x + self.dropout(attended)
         return x + self.dropout(self.project(F.gelu(self.hidden(self.mlp_norm(x)))))

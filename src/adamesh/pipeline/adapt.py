@@ -10,15 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adamesh.alignment import estimate_offset, in_time
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.sequences import in_other_voices
+from adamesh.data.sequences import in_other_voices, shut_frames, speech_activity
 from adamesh.errors import InputError
 from adamesh.faces import Face
-from adamesh.features import features_for_frames, load_features
+from adamesh.features import load_features
 from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
-from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
-from adamesh.models.expression_loss import ExpressionLoss
+from adamesh.metrics.mouth import mouth_opening
+from adamesh.models.baseline import Baseline
+from adamesh.models.expression import ExpressionAdapter
+from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
@@ -50,8 +53,7 @@ class AdaptOptions:
     steps: int = 50
     voices: int = 6  # altered versions of the reference's speech, beside the recording itself
     copies: int = 2  # of the reference a step, each in one of the voices
-    velocity_weight: float = 0.5
-    lip_weight: float = 0.4
+    loss: LossWeights = LossWeights()  # noqa: RUF009, it is frozen
     weight_decay: float = 0.01
     seed: int = 0
 
@@ -63,6 +65,7 @@ def adapt(
     format: str | None = None,
     fps: float | None = None,
     made_for: Face | None = None,
+    sound_offset: float | None = None,
     model: ExpressionAdapter | None = None,
     options: AdaptOptions | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -76,6 +79,7 @@ def adapt(
         format: of a track, a name of `formats.FORMATS`; default: told from the file.
         fps: of a track, where its file does not say it.
         made_for: face of a track whose coefficients are not `arkit52` and whose file does not tell.
+        sound_offset: seconds by which the sound comes after the lips; found by default, see `alignment`.
         model: base expression adapter; the shipped one by default.
         progress: called with the name of the stage, steps done and steps in all.
     Raises:
@@ -97,6 +101,7 @@ def adapt(
         samples,
         Path(reference).name,
         made_for=made_for,
+        sound_offset=sound_offset,
         model=model,
         options=options,
         progress=report("adapting"),
@@ -109,6 +114,7 @@ def adapt_to_clip(
     source: str,
     *,
     made_for: Face | None = None,
+    sound_offset: float | None = None,
     model: ExpressionAdapter | None = None,
     options: AdaptOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -121,6 +127,7 @@ def adapt_to_clip(
         samples: [N] mono speech at `SAMPLE_RATE`.
         source: name of the reference, kept for people.
         made_for: the clip's face, where the clip does not tell.
+        sound_offset: seconds by which the sound comes after the lips; found by default, see `alignment`.
         progress: called with steps done and steps in all.
     """
     model = model or load_network(ExpressionAdapter)
@@ -129,20 +136,35 @@ def adapt_to_clip(
     clip = clip.resample(FPS)
     clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
     fitted = fit_to_face(clip, face, made_for=made_for)
-    target = torch.from_numpy(regression_target(fitted))
+    expression = torch.from_numpy(regression_target(fitted))
+    baseline = Baseline.of(face, expression)
     # Of some tools' tracks the identity is not known: the average one stands for it.
     betas = torch.zeros(face.n_betas) if fitted.betas is None else torch.from_numpy(fitted.betas)
+    found = None
+    if sound_offset is None:
+        found = estimate_offset(samples, mouth_opening(face, expression).numpy())
+        sound_offset = found.applied
+    heard = in_time(samples, sound_offset)[: clip.frames * SAMPLES_PER_FRAME]
     personal = copy.deepcopy(model)
     frames = clip.frames + model.config.lookahead
     extract = load_features(model.config.features)
-    heard = samples[: clip.frames * SAMPLES_PER_FRAME]
     count = options.voices if options.steps else 0
-    versions = [heard, *in_other_voices(heard, count, seed=options.seed)]
-    voices = [features_for_frames(extract, version, frames) for version in versions]
-    _fit(personal, face, voices, target, betas, options, progress)
+    fitted_sound = np.pad(heard, (0, frames * SAMPLES_PER_FRAME - len(heard)))
+    voices = [
+        extract(fitted_sound),
+        *in_other_voices(fitted_sound, extract, count, seed=options.seed),
+    ]
+    shown = Shown(
+        motion=baseline.remove(face.space, expression),
+        shut=shut_frames(mouth_opening(face, expression)),
+        activity=speech_activity(heard, clip.frames),
+        betas=betas,
+    )
+    _fit(personal, face, voices, shown, options, progress)
     personal.eval()
     with torch.no_grad():
-        embedding = personal.encode_style(target[None])[0]
+        embedding = personal.encode_style(shown.motion[None])[0]
+    generated, _ = personal.predict(voices[0], embedding[None], betas[None])
     head, eyes = head_rotation(clip), eye_rotation(clip)
     return Style(
         base=fingerprint(model),
@@ -150,24 +172,33 @@ def adapt_to_clip(
         molora=branch_state(personal),
         embedding=embedding,
         betas=betas,
-        gain=amplitude_gain(
-            face, personal.predict(voices[0], embedding[None], betas[None]), target
-        ),
+        baseline=baseline,
+        gain=amplitude_gain(face, generated, shown.motion),
         pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
         blinks=_blinks(clip),
         gaze=GazeStatistics.of(head, eyes.mean(1), FPS),
         source=source,
+        sound_offset=found,
     )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a reference shows, as training has it of every clip: see `data.sequences.Sequence`."""
+
+    motion: Tensor  # [T, E] about the resting face
+    shut: Tensor  # [T] bool
+    activity: Tensor  # [T]
+    betas: Tensor  # [K]
 
 
 def _fit(
     model: ExpressionAdapter,
     face: Face,
     voices: list[Tensor],
-    target: Tensor,
-    betas: Tensor,
+    shown: Shown,
     options: AdaptOptions,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -184,23 +215,22 @@ def _fit(
         pct_start=0.2,
         cycle_momentum=False,
     )
-    loss_function = ExpressionLoss(
-        face, velocity_weight=options.velocity_weight, lip_weight=options.lip_weight
-    )
+    loss_function = ExpressionLoss(face, options.loss)
     rng = np.random.default_rng(options.seed)
     torch_state = torch.random.get_rng_state()
     torch.manual_seed(options.seed)
     late = model.config.lookahead
     rows = options.copies
-    wanted = target.expand(rows, -1, -1)
+    wanted, shut, activity, betas = (
+        x.expand(rows, *x.shape) for x in (shown.motion, shown.shut, shown.activity, shown.betas)
+    )
     mask = torch.ones(wanted.shape[:2], dtype=torch.bool)
     model.train()
     for step in range(options.steps):
         heard = torch.stack([voices[i] for i in rng.integers(len(voices), size=rows)])
-        style = model.encode_style(target[None]).expand(rows, -1)
-        output = model(heard, style, betas.expand(rows, -1))
-        output = ExpressionOutput(output.before[:, late:], output.after[:, late:])
-        loss = loss_function(model, output, wanted, mask)
+        style = model.encode_style(shown.motion[None]).expand(rows, -1)
+        output = model(heard, style, betas).after_lookahead(late)
+        loss = loss_function(model, output, wanted, mask, shut, activity)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,5 +1,6 @@
 """Figures of the shipped models on people they were never trained on."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,32 +9,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adamesh.alignment import in_time
 from adamesh.data.corpus import Video
-from adamesh.errors import InputError
+from adamesh.data.sound_offsets import delays
+from adamesh.errors import InputError, MissingDependencyError
 from adamesh.faces.embedded import load_embedded_face
+from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
-from adamesh.metrics.mouth import mouth_opening
-from adamesh.metrics.sync import Sync, synchrony
+from adamesh.metrics.mouth import closure_f1, mouth_opening
+from adamesh.metrics.sync import Sync, pearson, synchrony
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
 from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
+from adamesh.pipeline.baselines import Baselines
 from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 SHORTEST_PERSON = 10.0  # s of video for a figure of their own
 REFERENCE = 10.0  # s that a style is learned from
+DRAWN, DRAWN_SECONDS = 4, 10.0  # people and seconds of a picture of curves
 SHORTEST_REST = 5.0  # s beside the reference for a figure of adaptation
 
 
 @dataclass(frozen=True)
 class Person:
-    """All validation clips of one person, each with its sound."""
+    """All validation clips of one person, each with its sound as it is and moved to the lips."""
 
     name: str
     clips: list[MotionClip]
+    raw_speech: list[np.ndarray]
     speech: list[np.ndarray]
 
     @property
@@ -41,14 +49,17 @@ class Person:
         return sum(clip.duration for clip in self.clips)
 
 
-def load_people(videos: list[Video]) -> list[Person]:
-    """Tracked people of a corpus, at `FPS`, by name."""
+def load_people(videos: list[Video], tracks: str | os.PathLike[str]) -> list[Person]:
+    """Tracked people of a corpus, at `FPS`, by name; `tracks` has the offsets of their sound."""
     people: dict[str, Person] = {}
+    late = delays(tracks)
     for video in videos:
         if video.track.exists():
-            person = people.setdefault(video.speaker, Person(video.speaker, [], []))
+            person = people.setdefault(video.speaker, Person(video.speaker, [], [], []))
+            samples = load_audio(video.path)
             person.clips.append(MotionClip.load(video.track).resample(FPS))
-            person.speech.append(load_audio(video.path))
+            person.raw_speech.append(samples)
+            person.speech.append(in_time(samples, late.get(video.name, 0.0)))
     if not people:
         raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
     return [people[name] for name in sorted(people)]
@@ -56,59 +67,124 @@ def load_people(videos: list[Video]) -> list[Person]:
 
 @dataclass(frozen=True)
 class PersonSync:
-    """Mouth opening of one person, generated with the neutral style and seen."""
+    """Mouth opening of one person, generated with the neutral style and seen.
+
+    Correlations are at zero lag with the sound moved to the lips, where nothing else is said. A mouth that
+    never moves has r = 0.
+    """
 
     name: str
     seconds: float
     right: Sync  # with their own speech
-    wrong: Sync  # with another person's
+    raw: float  # r with the sound as it is in the video
+    wrong: float  # r with another person's speech
+    streamed: float  # r where speech is heard as in a stream
+    ridge: float  # r of a linear regression on the same features
+    convolutions: float  # r of a small network of convolutions on the same features
+    closures: float  # F1 of shut lips
+    wrong_closures: float  # the same with another person's speech
+    curves: dict[str, list[float]]  # mm: `seen` and `generated`
 
 
 def evaluate_sync(
     model: ExpressionAdapter,
     people: list[Person],
+    train: list[Video],
+    tracks: str | os.PathLike[str],
     *,
     style: Style | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> list[PersonSync]:
     """Lip sync of each person with the neutral style: nothing of the person is known to the model.
 
     The wrong speech of a person is that of the next person in the list, repeated to the length needed.
+
+    Args:
+        train: tracked videos that the ridge regression and the convolutions learn from.
+        tracks: folder with the offsets of the videos' sound.
+        progress: called with the stage, what is done and what there is.
     """
     _check_space(model)
     face = load_embedded_face()
     style = style or default_style()
     personal = style.personal_model(model)
+
+    def report(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(stage, done, total) if progress is not None else None
+
+    baselines = Baselines.fit(train, delays(tracks), model.config.features, face, report)
     figures = []
     for i, person in enumerate(people):
         if len(people) > 1:
             other = np.concatenate(people[(i + 1) % len(people)].speech)
         else:
             other = np.concatenate(person.speech[::-1])
-        curves: dict[str, list[np.ndarray]] = {"seen": [], "right": [], "wrong": []}
+        curves: dict[str, list[np.ndarray]] = {}
         used = 0
-        for clip, speech in zip(person.clips, person.speech, strict=True):
+        for clip, speech, raw in zip(person.clips, person.speech, person.raw_speech, strict=True):
             wrong = np.resize(np.roll(other, -used), len(speech))
             used += len(speech)
             expressions = {
-                "seen": torch.from_numpy(clip.expression.copy()),
+                "seen": torch.from_numpy(regression_target(clip)),
                 "right": speak(personal, style, speech, clip.frames),
+                "raw": speak(personal, style, raw, clip.frames),
                 "wrong": speak(personal, style, wrong, clip.frames),
+                "streamed": speak(personal, style, speech, clip.frames, streamed=True),
             }
-            for name, expression in expressions.items():
-                curves[name].append(mouth_opening(face, expression).numpy())
-        seen, right, wrong_curve = (np.concatenate(curves[k]) for k in ("seen", "right", "wrong"))
+            openings = {k: mouth_opening(face, x).numpy() for k, x in expressions.items()}
+            for name, curve in (openings | baselines.openings(speech, clip.frames)).items():
+                curves.setdefault(name, []).append(curve)
+        whole = {name: np.concatenate(parts) for name, parts in curves.items()}
+        r = {name: pearson(curve, whole["seen"]) for name, curve in whole.items()}
         figures.append(
             PersonSync(
-                person.name,
-                person.seconds,
-                synchrony(right, seen, FPS),
-                synchrony(wrong_curve, seen, FPS),
+                name=person.name,
+                seconds=person.seconds,
+                right=synchrony(whole["right"], whole["seen"], FPS),
+                raw=r["raw"],
+                wrong=r["wrong"],
+                streamed=r["streamed"],
+                ridge=r["ridge"],
+                convolutions=r["convolutions"],
+                closures=closure_f1(whole["right"], whole["seen"]),
+                wrong_closures=closure_f1(whole["wrong"], whole["seen"]),
+                curves={
+                    "seen": (1000 * whole["seen"]).round(2).tolist(),
+                    "generated": (1000 * whole["right"]).round(2).tolist(),
+                },
             )
         )
-        if progress is not None:
-            progress(i + 1, len(people))
+        report("people")(i + 1, len(people))
     return figures
+
+
+def draw_curves(figures: list[PersonSync], path: str | os.PathLike[str]) -> None:
+    """Seen and generated opening of the first four people that are not of the training task, as a picture.
+
+    Raises:
+        MissingDependencyError: no matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError("matplotlib", "drawing curves", "train") from error
+    chosen = [f for f in figures if not f.name.startswith("grid")][:DRAWN] or figures[:DRAWN]
+    picture = Figure(figsize=(11, 2.1 * len(chosen)), layout="constrained")
+    for axes, figure in zip(
+        picture.subplots(len(chosen), squeeze=False)[:, 0], chosen, strict=True
+    ):
+        for name, colour in (("seen", "0.55"), ("generated", "tab:blue")):
+            curve = np.array(figure.curves[name][: int(DRAWN_SECONDS * FPS)])
+            axes.plot(np.arange(len(curve)) / FPS, curve, color=colour, label=name, linewidth=1.3)
+        axes.set_title(
+            f"{figure.name}, r = {figure.right.correlation:.2f}", loc="left", fontsize=10
+        )
+        axes.set_ylabel("mm")
+        axes.margins(x=0)
+    axes.set_xlabel("s")
+    picture.axes[0].legend(loc="upper right", ncols=2, fontsize=8)
+    with atomic_output(path) as temporary:
+        picture.savefig(temporary, dpi=100, format="png")
 
 
 def _check_space(model: ExpressionAdapter) -> None:
@@ -156,17 +232,17 @@ def evaluate_adaptation(
     _check_space(model)
     options = options or AdaptOptions()
     clip, speech = joined(person)
+    target = _judged(torch.from_numpy(clip.expression.copy()))
     split = int(REFERENCE * FPS)
     if clip.frames - split < SHORTEST_REST * FPS:
         return None
     reference = clip.slice(0, split)
     heard = speech[: split * SAMPLES_PER_FRAME]
     neutral = default_style()
-    embedded = adapt_to_clip(
-        reference, heard, person.name, model=model, options=replace(options, steps=0)
+    embedded, adapted = (
+        adapt_to_clip(reference, heard, person.name, sound_offset=0.0, model=model, options=chosen)
+        for chosen in (replace(options, steps=0), options)
     )
-    adapted = adapt_to_clip(reference, heard, person.name, model=model, options=options)
-    target = _judged(torch.from_numpy(clip.expression.copy()))
 
     def run(style: Style, *, intensity: float | None = None) -> Tensor:
         personal = style.personal_model(model)

@@ -10,7 +10,6 @@ from torch import Tensor
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
 from adamesh.features import features_for_frames, load_features
-from adamesh.features.units import speech_units
 from adamesh.metrics.head import speed
 from adamesh.models.pose_gpt import PoseGPT, Sampling
 from adamesh.models.pose_style import retrieve, style_matrix
@@ -94,12 +93,13 @@ def learn_pose(
         codes = vqvae.codes(latents)
     heard = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     heard[: len(samples)] = samples[: len(heard)]
-    matrix = style_matrix(latents, speech_units(heard), gpt.config.units)
+    spoken = load_features(gpt.config.features)(heard)
+    matrix = style_matrix(latents, gpt.units(spoken), gpt.config.units)
     embedding = retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values)
     style = PoseStyle(adapter.fingerprint, embedding, codes[-PROMPT:], own, np.ones(3, np.float32))
     # How far the generated motion swings depends on the style; the reference's own speech tells.
-    spoken = np.resize(heard, int(GAIN_SECONDS * SAMPLE_RATE))
-    trial = generate_pose(style, spoken, int(GAIN_SECONDS * FPS), seed=0, adapter=adapter)
+    longer = np.resize(heard, int(GAIN_SECONDS * SAMPLE_RATE))
+    trial = generate_pose(style, longer, int(GAIN_SECONDS * FPS), seed=0, adapter=adapter)
     gain = np.clip(own / deviation(trial), 0.5, LARGEST_GAIN)
     # Somebody who turned slowly and far must not swing as far at a talker's pace.
     pace = speed(gain * trial, FPS) / max(speed(rotation, FPS), 1e-6)

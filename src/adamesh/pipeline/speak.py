@@ -5,7 +5,8 @@ from torch import Tensor
 
 from adamesh.features import features_for_frames, load_features
 from adamesh.models.expression import ExpressionAdapter
-from adamesh.pipeline.amplitude import enlarge, resting_expression
+from adamesh.pipeline.amplitude import enlarge
+from adamesh.pipeline.pauses import ease
 from adamesh.pipeline.style import Style
 
 
@@ -16,19 +17,21 @@ def speak(
     frames: int,
     *,
     intensity: float | None = 1.0,
+    streamed: bool = False,
 ) -> Tensor:
     """[T, D] without blinks and gaze, see `motion.regression`, for the first `frames` frames of `samples`.
 
     Args:
         model: of the person, see `Style.personal_model`.
         intensity: factor on the style's own amplitude; None gives the bare regression.
+        streamed: hear as a stream does: no frame waits for more than a fifth of a second.
     """
     features = features_for_frames(
-        load_features(model.config.features), samples, frames + model.config.lookahead
+        load_features(model.config.features, streamed=streamed),
+        samples,
+        frames + model.config.lookahead,
     )
-    embedding, betas = style.embedding[None], style.betas[None]
-    regressed = model.predict(features, embedding, betas)
-    if intensity is None:
-        return regressed
-    rest = resting_expression(model, embedding, betas)
-    return enlarge(model.config.space, regressed, rest, style.gain * intensity)
+    motion, activity = model.predict(features, style.embedding[None], style.betas[None])
+    if intensity is not None:
+        motion = enlarge(model.config.space, motion, style.gain * intensity * ease(activity))
+    return style.baseline.restore(model.config.space, motion)

@@ -13,16 +13,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from adamesh.alignment import SoundOffset
 from adamesh.checkpoints.networks import fingerprint
 from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input, check_output
+from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, attach, load_branch_state, merge
 from adamesh.pipeline.pose import PoseStyle
 
-KIND = "adamesh style 2"  # 1 had no generated head motion
+KIND = "adamesh style 3"  # 2 had no resting face of its own
 _BRANCHES = "molora."  # prefix of the branch weights in the file
 
 
@@ -36,12 +38,14 @@ class Style:
         molora: branch weights by layer name.
         embedding: [style_dim] of the style encoder.
         betas: [K] identity.
+        baseline: resting face and amplitude, which motion is put back on.
         gain: by which `animate` enlarges the mouth's motion, see `pipeline.amplitude`.
         pose: how the person moves the head, for generated motion.
         head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean, for looped motion.
         eye_motion: [R, 2, 3] axis-angle of the left and right eyeball at the same frames.
         blinks: how the person blinks.
         gaze: how the person looks about.
+        sound_offset: how late the reference's sound was; None where nobody looked.
         source: name of the reference, for people.
     """
 
@@ -50,6 +54,7 @@ class Style:
     molora: dict[str, Tensor]
     embedding: Tensor
     betas: Tensor
+    baseline: Baseline
     gain: float
     pose: PoseStyle
     head_motion: np.ndarray
@@ -57,6 +62,7 @@ class Style:
     blinks: BlinkStatistics
     gaze: GazeStatistics
     source: str
+    sound_offset: SoundOffset | None = None
 
     def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
         """The expression adapter of this person: a copy of `base` with the branches merged.
@@ -87,6 +93,7 @@ class Style:
         tensors = {
             "embedding": self.embedding,
             "betas": self.betas,
+            "rest": self.baseline.rest,
             "pose_embedding": self.pose.embedding,
             "pose_codes": self.pose.codes.short(),
             "pose_deviation": torch.from_numpy(self.pose.deviation),
@@ -99,10 +106,12 @@ class Style:
             "kind": KIND,
             "base": self.base,
             "branches": json.dumps([asdict(branch) for branch in self.branches]),
+            "amplitude": str(self.baseline.amplitude),
             "gain": str(self.gain),
             "pose_base": self.pose.base,
             "blinks": json.dumps(asdict(self.blinks)),
             "gaze": json.dumps(asdict(self.gaze)),
+            "sound_offset": json.dumps(self.sound_offset and asdict(self.sound_offset)),
             "source": self.source,
         }
         with atomic_output(path) as temporary:
@@ -131,6 +140,7 @@ class Style:
                 f"style '{path}' holds '{metadata.get('kind', 'something unnamed')}', expected "
                 f"'{KIND}'; make one with `adamesh adapt`"
             )
+        offset = json.loads(metadata["sound_offset"])
         return cls(
             base=metadata["base"],
             branches=tuple(Branch(**branch) for branch in json.loads(metadata["branches"])),
@@ -141,6 +151,7 @@ class Style:
             },
             embedding=tensors["embedding"],
             betas=tensors["betas"],
+            baseline=Baseline(tensors["rest"], float(metadata["amplitude"])),
             gain=float(metadata["gain"]),
             pose=PoseStyle(
                 base=metadata["pose_base"],
@@ -154,6 +165,7 @@ class Style:
             blinks=BlinkStatistics(**json.loads(metadata["blinks"])),
             gaze=GazeStatistics(**json.loads(metadata["gaze"])),
             source=metadata["source"],
+            sound_offset=offset and SoundOffset(**offset),
         )
 
 

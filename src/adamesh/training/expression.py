@@ -5,62 +5,55 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.sequences import Augmentation, Batch, Sequence, WindowSampler
+from adamesh.data.sequences import SILENCE, TAUGHT, Augmentation, Batch, Sequence, WindowSampler
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.metrics.sync import Sync, synchrony
-from adamesh.models.expression import ExpressionAdapter, ExpressionConfig, ExpressionOutput
-from adamesh.models.expression_loss import ExpressionLoss
+from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
+from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.regression import regression_size
-from adamesh.rates import FEATURES_PER_FRAME
+from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.statistics import feature_statistics, motion_deviation
 
 VALIDATION_CLIPS = 10  # of a person; some have fifty, and training waits
-STD_FLOOR = 0.03  # an action that hardly moves must not become loud by z-scoring
+SMALLEST_PERSON = 5.0  # s; correlations of less say nothing
 
 
 def validate(
     model: ExpressionAdapter, face: Face, groups: dict[str, list[Sequence]]
 ) -> dict[str, Sync]:
-    """Mouth-opening agreement for each person of `groups`, all clips joined, with their own style.
-
-    The style is read from the other clips of the person, or from the clip itself where there is one.
-    """
+    """Mouth-opening agreement for each person of `groups`, all clips joined, as a stranger to the model."""
     figures = {}
+    style = torch.zeros(1, model.config.style_dim)
+    betas = torch.zeros(1, model.config.identity_dim)
     for speaker, clips in groups.items():
-        group = clips[:VALIDATION_CLIPS]
-        generated: list[np.ndarray] = []
-        seen: list[np.ndarray] = []
-        for i, sequence in enumerate(group):
-            others = [s.expression for j, s in enumerate(group) if j != i] or [sequence.expression]
-            with torch.no_grad():
-                style = model.encode_style(torch.cat(others)[None, :500])
-            frames = len(sequence.expression) + model.config.lookahead
-            features = sequence.voices[0][: frames * FEATURES_PER_FRAME]
-            predicted = model.predict(features, style, sequence.betas[None])
-            for curve, x in ((generated, predicted), (seen, sequence.expression)):
-                opening = mouth_opening(face, x)
-                curve.append((opening - opening.mean()).numpy())
-        figures[speaker] = synchrony(np.concatenate(generated), np.concatenate(seen))
+        curves: list[tuple[Tensor, Tensor]] = []
+        for sequence in clips[:VALIDATION_CLIPS]:
+            frames = len(sequence.motion) + model.config.lookahead
+            features = sequence.heard(0, 0.0, 1.0, frames * FEATURES_PER_FRAME)
+            predicted, _ = model.predict(features, style, betas)
+            curves.append((mouth_opening(face, predicted), mouth_opening(face, sequence.motion)))
+        generated, seen = (torch.cat(side).numpy() for side in zip(*curves, strict=True))
+        figures[speaker] = synchrony(generated, seen)
     return figures
 
 
 class ExpressionTraining(LoopConfig):
     """Everything that decides the outcome of `adamesh train expression`."""
 
-    steps: int = 4000
-    # Seconds by which a video's sound comes late
-    sound_delays: dict[str, NonNegativeFloat] = Field(default_factory=dict)
-    other_voices: int = 6  # altered versions of each recording's speech
+    steps: int = 2000
+    other_voices: int = 2  # altered versions of each recording's speech
     window: int = 75  # motion frames: 3 s
     reference: int = 150  # motion frames of another stretch for the style encoder
-    velocity_weight: float = 0.5  # L1 on frame-to-frame differences, z-scored
-    lip_weight: float = 0.4  # L1 on lip landmarks, per millimetre
+    silence: float = 0.05  # share of windows in which nobody speaks
+    taught: float = 0.4  # share of windows of speech without video, where teachers are given
+    recordings: int = 800  # of speech without video
+    loss: LossWeights = LossWeights()
     model: ExpressionConfig = ExpressionConfig()
     augmentation: Augmentation = Augmentation()
 
@@ -77,7 +70,9 @@ def train_expression(
     """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
 
     Args:
-        train, valid: with the features that `config.model` names, in the coefficients of `face`.
+        train: with the features that `config.model` names, in the coefficients of `face`; recordings in
+            which nobody speaks among them.
+        valid: likewise.
         face: the one that `config.model` names.
     Returns:
         The checkpoint: averaged weights with their config.
@@ -87,9 +82,10 @@ def train_expression(
     _check_space(config.model, face, [*train, *valid])
     torch.manual_seed(config.seed)
     model = ExpressionAdapter(config.model)
-    expressions = torch.cat([s.expression for s in train])
-    model.mean.copy_(expressions.mean(0))
-    model.std.copy_(expressions.std(0).clamp_min(STD_FLOOR))
+    mean, deviation = feature_statistics(train)
+    model.audio_encoder.feature_mean.copy_(mean)
+    model.audio_encoder.feature_std.copy_(deviation)
+    model.std.copy_(motion_deviation(train))
     sampler = WindowSampler(
         train,
         config.window,
@@ -98,16 +94,29 @@ def train_expression(
         config.augmentation,
         config.seed,
         config.model.space,
+        {SILENCE: config.silence, TAUGHT: config.taught},
     )
-    loss_function = ExpressionLoss(
-        face, velocity_weight=config.velocity_weight, lip_weight=config.lip_weight
-    )
+    loss_function = ExpressionLoss(face, config.loss)
     groups: dict[str, list[Sequence]] = {}
     for sequence in valid:
         groups.setdefault(sequence.speaker, []).append(sequence)
+    groups = {
+        name: clips
+        for name, clips in groups.items()
+        if sum(len(s.motion) for s in clips) >= SMALLEST_PERSON * FPS
+    }
 
     def figures(averaged: ExpressionAdapter) -> dict[str, float]:
-        return {name: sync.correlation for name, sync in validate(averaged, face, groups).items()}
+        found = validate(averaged, face, groups)
+        if not found:
+            return {}
+        ratios = [sync.std_ratio for sync in found.values()]
+        correlations = {name: sync.correlation for name, sync in found.items()}
+        return {
+            **correlations,
+            "median": float(np.median(list(correlations.values()))),
+            "median ratio of deviations": float(np.median(ratios)),
+        }
 
     trained = optimize(
         model,
@@ -136,9 +145,9 @@ def _check_space(config: ExpressionConfig, face: Face, sequences: list[Sequence]
             f"frame; set it to {size}"
         )
     for sequence in sequences:
-        if sequence.expression.shape[1] != size:
+        if sequence.motion.shape[1] != size:
             raise InputError(
-                f"the motion of '{sequence.name}' has {sequence.expression.shape[1]} numbers a frame, "
+                f"the motion of '{sequence.name}' has {sequence.motion.shape[1]} numbers a frame, "
                 f"'{config.space}' has {size}; load it for face '{face.name}'"
             )
         if len(sequence.betas) != config.identity_dim:
@@ -149,10 +158,10 @@ def _check_space(config: ExpressionConfig, face: Face, sequences: list[Sequence]
 
 
 def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch) -> Tensor:
-    full = torch.ones(batch.reference.shape[:2], dtype=torch.bool)
-    kept = batch.conditioned[:, None]
-    style = model.encode_style(batch.reference, full) * kept
-    output = model(batch.features, style, batch.betas * kept)
-    late = model.config.lookahead
-    output = ExpressionOutput(output.before[:, late:], output.after[:, late:])
-    return loss_function(model, output, batch.expression, batch.mask)
+    style = torch.zeros(len(batch.motion), model.config.style_dim)
+    if batch.conditioned.any():  # the others need none: half of the references are never read
+        read = model.encode_style(batch.reference[batch.conditioned])
+        style = style.to(read.dtype).index_put((batch.conditioned.nonzero()[:, 0],), read)
+    output = model(batch.features, style, batch.betas * batch.conditioned[:, None])
+    output = output.after_lookahead(model.config.lookahead)
+    return loss_function(model, output, batch.motion, batch.mask, batch.shut, batch.activity)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, save_network
@@ -20,6 +20,7 @@ from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
 
 IGNORED = -100  # code of frames beyond a clip's end
+UNIT_FRAMES = 40_000  # feature frames that the k-means units are made from
 STYLE_SECONDS = 10.0  # of motion in a style that is kept: as much as a reference has
 MOST_STYLES = 8  # of a speaker, before mirroring
 
@@ -30,8 +31,6 @@ class PoseGPTTraining(LoopConfig):
     steps: int = 2000
     weight_decay: float = 0.1
     ema: float = 0.995
-    # Seconds by which a video's sound comes late
-    sound_delays: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     other_voices: int = 2  # altered versions of each recording's speech
     window: int = 256  # motion frames
     drop_style: float = 0.1  # share of windows without a style
@@ -61,8 +60,41 @@ def _loss(model: PoseGPT, vqvae: PoseVQVAE, batch: PoseBatch, config: PoseGPTTra
     blank = (before == IGNORED) | (torch.rand(before.shape) < config.drop_code)
     before = before.masked_fill(blank, nothing)
     spoken = torch.rand(len(codes), 1, 1) >= config.drop_speech
-    logits = model(before, model.heard(batch.features * spoken), style)
+    logits = model(before, model.heard(batch.features) * spoken, style)
     return F.cross_entropy(logits.flatten(0, 1), codes.flatten(), ignore_index=IGNORED)
+
+
+def _fit_units(model: PoseGPT, sequences: list[PoseSequence], seed: int) -> None:
+    """Scale of the features, and their k-means clusters, of frames that are spread evenly over people."""
+    by_speaker = defaultdict(list)
+    for sequence in sequences:
+        by_speaker[sequence.speaker].append(sequence.voices[0].float())
+    each = UNIT_FRAMES // len(by_speaker)
+    points = []
+    for voices in by_speaker.values():
+        frames = torch.cat(voices)
+        points.append(frames[:: -(-len(frames) // each)])
+    mean = torch.stack([x.mean(0) for x in points]).mean(0)
+    square = torch.stack([x.square().mean(0) for x in points]).mean(0)
+    model.feature_mean.copy_(mean)
+    model.feature_std.copy_((square - mean.square()).clamp_min(1e-4).sqrt())
+    scaled = (torch.cat(points) - model.feature_mean) / model.feature_std
+    centroids, _ = kmeans2(
+        scaled.double().numpy(),
+        model.config.units,
+        minit="points",
+        rng=seed,
+        iter=20,
+    )
+    model.centroids.copy_(torch.from_numpy(centroids))
+
+
+def _with_styles(model: PoseGPT, styles: int, vqvae: str) -> PoseGPT:
+    """The same network with room for training styles, and the name of the VQ-VAE it belongs to."""
+    larger = PoseGPT(replace(model.config, styles=styles, vqvae=vqvae))
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith("style_")}
+    larger.load_state_dict(state, strict=False)
+    return larger
 
 
 @dataclass(frozen=True)
@@ -73,7 +105,9 @@ class _Piece:
     units: list[Tensor]  # each [2 T]
 
 
-def _style_pieces(sequences: list[PoseSequence], frames_per_code: int) -> list[_Piece]:
+def _style_pieces(
+    model: PoseGPT, sequences: list[PoseSequence], frames_per_code: int
+) -> list[_Piece]:
     """The training styles: at most `MOST_STYLES` of a speaker, evenly spread, and each one mirrored."""
     wanted = int(STYLE_SECONDS * FPS) // frames_per_code * frames_per_code
     by_speaker = defaultdict(list)
@@ -90,7 +124,8 @@ def _style_pieces(sequences: list[PoseSequence], frames_per_code: int) -> list[_
                 stop -= (stop - start) % frames_per_code
                 found[-1].motions.append(sequence.motion[start:stop])
                 ticks = slice(FEATURES_PER_FRAME * start, FEATURES_PER_FRAME * stop)
-                found[-1].units.append(_filled(sequence.units[ticks], ticks.stop - ticks.start))
+                units = model.units(sequence.voices[0].float())[ticks]
+                found[-1].units.append(_filled(units, ticks.stop - ticks.start))
         if len(found) > 1 and sum(map(len, found[-1].motions)) < wanted / 2:
             found.pop()
         pieces += found[:: -(-len(found) // MOST_STYLES)]
@@ -134,7 +169,7 @@ def code_figures(
             style = model.encode_style(latents)
             before = F.pad(codes[:, :-1], (1, 0), value=model.config.codes)
             for name, voice in (("right", sequence.voices[0]), ("wrong", other)):
-                repeated = voice.repeat(-(-k * per_code // len(voice)), 1)[: k * per_code]
+                repeated = voice.float().repeat(-(-k * per_code // len(voice)), 1)[: k * per_code]
                 logits = model(before, model.heard(repeated)[None], style)
                 value = float(F.cross_entropy(logits[0], codes[0], reduction="sum"))
                 if name == "right":
@@ -162,8 +197,10 @@ def train_pose_gpt(
         The checkpoint: averaged weights and the training styles with their matrices.
     """
     torch.manual_seed(config.seed)
-    pieces = _style_pieces(train, vqvae.config.frames_per_code)
-    model = PoseGPT(replace(config.model, styles=len(pieces), vqvae=fingerprint(vqvae)))
+    model = PoseGPT(config.model)
+    _fit_units(model, train, config.seed)
+    pieces = _style_pieces(model, train, vqvae.config.frames_per_code)
+    model = _with_styles(model, len(pieces), fingerprint(vqvae))
     sampler = PoseSampler(train, config.window, config.augmentation, config.seed)
     trained = optimize(
         model,

@@ -1,0 +1,74 @@
+"""The first layers of Whisper's encoder (arXiv 2212.04356): mel frames in, what is heard at 50 Hz out.
+
+Trained on 680,000 hours of speech, its lower layers know the sounds of any voice, room and language. Built
+of the same parts as every other network here; weights by `tools/build_whisper.py`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adamesh.nn.conformer import Blockwise, State
+from adamesh.nn.transformer import TransformerBlock
+
+POSITIONS = 1500  # frames, 30 s: as far as Whisper ever counted; a longer stream counts anew
+BEFORE, AFTER = 2, 1  # hops that the convolutions see beyond those of their own frames
+
+
+@dataclass(frozen=True)
+class WhisperConfig:
+    """Everything that is needed to build the network again; sizes are those of Whisper base."""
+
+    mel_dim: int = 80
+    dim: int = 512
+    heads: int = 8
+    layers: int = 3  # of the 6; see docs/decisions.md
+
+
+class WhisperEncoder(nn.Module):
+    """Hidden states after the last of the layers that are kept."""
+
+    def __init__(self, config: WhisperConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.conv1 = nn.Conv1d(config.mel_dim, config.dim, 3)
+        self.conv2 = nn.Conv1d(config.dim, config.dim, 3, stride=2)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(config.dim, config.heads, window=None, dropout=0.0)
+            for _ in range(config.layers)
+        )
+
+    def forward(
+        self,
+        mels: Tensor,
+        blockwise: Blockwise | None = None,
+        state: State | None = None,
+        first: int = 0,
+    ) -> Tensor:
+        """Hidden states of all frames of a chunk.
+
+        Args:
+            mels: [B, BEFORE + 2 S + AFTER, mel_dim] of `audio.whisper_mel`.
+            blockwise: what of the others a frame sees; None: all of the chunk.
+            state: carries the past over chunks, with `blockwise`.
+            first: position of the first frame in the recording.
+        Returns:
+            [B, S, dim].
+        """
+        x = F.gelu(self.conv1(mels.transpose(1, 2)))
+        x = F.gelu(self.conv2(x)).transpose(1, 2)
+        x = x + positions(first, x.shape[1], x.shape[2]).to(x)
+        for block in self.blocks:
+            x = block(x, state, blockwise)
+        return x
+
+
+def positions(first: int, count: int, dim: int) -> Tensor:
+    """[count, dim] sinusoids of the frames from `first` on, as Whisper has them, again after `POSITIONS`."""
+    half = dim // 2
+    scale = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half))
+    angle = (torch.arange(first, first + count) % POSITIONS)[:, None] * scale
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

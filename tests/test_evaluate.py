@@ -1,0 +1,134 @@
+"""Figures: on a corpus of two halves of the packaged sample, against what they must be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adamesh.checkpoints.networks import load_network
+from adamesh.cli.tables import interval
+from adamesh.data.corpus import Video
+from adamesh.data.sequences import load_sequences
+from adamesh.data.sound_offsets import find_offsets
+from adamesh.faces import Face, load_embedded_face
+from adamesh.features import load_features
+from adamesh.media.audio import load_audio, write_wav
+from adamesh.metrics.mouth import opening_direction
+from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.clip import MotionClip
+from adamesh.pipeline import baselines as baselines_module
+from adamesh.pipeline.baselines import FUTURE, PAST, Baselines
+from adamesh.pipeline.evaluate import draw_curves, evaluate_sync, load_people
+from adamesh.pipeline.evaluate_offsets import SHIFTS, evaluate_offsets
+from adamesh.pipeline.sample import SAMPLE_REFERENCE
+from adamesh.rates import SAMPLE_RATE
+from adamesh.tracking.track import track_video
+
+HALF = 4.0  # s
+
+
+@pytest.fixture(scope="module")
+def clip() -> MotionClip:
+    return track_video(SAMPLE_REFERENCE).clip
+
+
+@pytest.fixture(scope="module")
+def corpus(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Video]]:
+    """Speakers a, whose sound is in time, and b, whose sound is 120 ms late."""
+    folder = tmp_path_factory.mktemp("corpus")
+    sound = load_audio(SAMPLE_REFERENCE)
+    videos = []
+    for i, (name, late) in enumerate((("a", 0.0), ("b", 0.12))):
+        part = clip.slice(round(i * HALF * clip.fps), round((i + 1) * HALF * clip.fps))
+        part.save(folder / f"{name}.npz")
+        start = round((i * HALF - late) * SAMPLE_RATE)
+        write_wav(
+            folder / f"{name}.wav", sound[start : start + int(HALF * SAMPLE_RATE)], SAMPLE_RATE
+        )
+        videos.append(Video(name, folder / f"{name}.wav", name, "valid", folder / f"{name}.npz"))
+    (folder / "sound_offsets.csv").write_text(
+        "path,seconds,correlation,deviations,duration\na,0.0,0.8,20,4\nb,0.12,0.8,20,4\n"
+    )
+    return folder, videos
+
+
+@pytest.fixture(scope="module")
+def face() -> Face:
+    return load_embedded_face()
+
+
+def test_the_regression_is_the_ridge_solution_and_hears_its_frame(
+    corpus: tuple[Path, list[Video]], face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a direct solution on the same components, and on the speech it learnt from."""
+    monkeypatch.setattr(baselines_module, "PENALTY", 1.0)  # four seconds would bear no more
+    _, videos = corpus
+    fitted = Baselines.fit(videos[:1], {}, "log_mel", face, lambda _: lambda *_: None)
+    samples = load_audio(videos[0].path)
+    frames = int(HALF * 25)
+    found = fitted.openings(samples, frames)["ridge"]
+    (s,) = load_sequences(videos[:1], (load_features("log_mel"),), face, delays={})
+    _, direction = opening_direction(face)
+    opening = (s.motion @ direction).numpy()
+    assert np.corrcoef(found, opening)[0, 1] > 0.9
+    x = load_features("log_mel")(samples)[: 2 * frames].numpy().reshape(frames, -1)
+    x = (x - fitted.mean.numpy()) @ fitted.axes.numpy()
+    rows = [
+        np.concatenate([x[min(max(t + k, 0), frames - 1)] for k in range(-PAST, FUTURE + 1)])
+        for t in range(frames)
+    ]
+    # Components in the order of the weights: each with its own context.
+    wide = (
+        np.stack(rows).reshape(frames, PAST + 1 + FUTURE, -1).transpose(0, 2, 1).reshape(frames, -1)
+    )
+    y = (opening - opening.mean()) / opening.std(ddof=1)
+    scaled = wide.T @ wide / frames**0.5
+    penalty = baselines_module.PENALTY * np.diag(scaled).mean() / frames
+    weights = np.linalg.solve(scaled + penalty * np.eye(len(scaled)), wide.T @ y / frames**0.5)
+    np.testing.assert_allclose(found, wide @ weights, atol=0.02)
+
+
+def test_sync_figures(corpus: tuple[Path, list[Video]], tmp_path: Path) -> None:
+    folder, videos = corpus
+    people = load_people(videos, folder)
+    late = people[1]
+    assert not np.array_equal(late.raw_speech[0], late.speech[0])
+    model = load_network(ExpressionAdapter)
+    stages = set()
+    figures = evaluate_sync(
+        model, people, videos, folder, progress=lambda stage, *_: stages.add(stage)
+    )
+    assert stages == {"load train", "people"}
+    assert [f.name for f in figures] == ["a", "b"]
+    for f in figures:
+        assert f.seconds == pytest.approx(HALF, abs=0.05)
+        assert f.right.correlation > f.wrong + 0.2
+        assert f.ridge > 0.8, "it has seen these very frames"
+        assert len(f.curves["seen"]) == len(f.curves["generated"]) == int(HALF * 25)
+    assert figures[0].raw == pytest.approx(figures[0].right.correlation, abs=0.02)
+    assert figures[1].raw < figures[1].right.correlation - 0.1, "120 ms must show"
+    draw_curves(figures, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_offset_figures(clip: MotionClip, tmp_path: Path) -> None:
+    clip.save(tmp_path / "a.npz")
+    videos = [Video("a", SAMPLE_REFERENCE, "a", "valid", tmp_path / "a.npz")]
+    find_offsets(videos, tmp_path, progress=lambda *_: None)
+    people = load_people(videos, tmp_path)
+    (row,) = evaluate_offsets(people, progress=lambda *_: None)
+    assert row.within == 1.0
+    assert row.largest_error_ms < 25
+    assert len(SHIFTS) == 6
+
+
+def test_the_interval_of_a_median_covers_it() -> None:
+    values = torch.randn(30, 2, generator=torch.Generator().manual_seed(0)).numpy()
+    values[:, 1] += 10
+    low, high = interval(values)
+    assert (low < np.median(values, 0)).all()
+    assert (np.median(values, 0) < high).all()
+    assert (high - low < 1.5).all()
+    same = interval(np.ones((5, 1)))
+    assert same.tolist() == [[1.0], [1.0]]
