@@ -367,15 +367,26 @@ class TestShipped:
         np.testing.assert_array_equal(a, b)
         assert np.abs(a - c).max() > 0.1 * np.abs(a).max()
 
-    def test_longer_speech_begins_as_shorter_speech(
+    def test_a_longer_motion_begins_as_a_shorter_one(
         self, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """To the same speech, whatever silence follows it, and in whatever pieces codes are decoded."""
         style = learn_pose(swaying(10, 5), speech)
-        long = generate_pose(style, speech, 200, seed=0)
+        spoken = speech[: 140 * SAMPLES_PER_FRAME]
+        long = generate_pose(style, spoken, 300, seed=0)
         monkeypatch.setattr(pose_module, "CODES_AT_ONCE", 7)
-        short = generate_pose(style, speech[: 140 * SAMPLES_PER_FRAME], 100, seed=0)
-        # The shorter motion ends in silence: its last code heard that, none before it did.
-        np.testing.assert_allclose(short[:96], long[:96], atol=1e-5)
+        short = generate_pose(style, spoken, 160, seed=0)
+        np.testing.assert_allclose(short, long[:160], atol=1e-5)
+        others = speech[
+            : 230 * SAMPLES_PER_FRAME
+        ]  # what is said in the next chunk changes nothing before
+        next_chunk = others.copy()
+        next_chunk[227 * SAMPLES_PER_FRAME :] = 0.0
+        np.testing.assert_allclose(
+            generate_pose(style, next_chunk, 240, seed=0)[:170],
+            generate_pose(style, others, 240, seed=0)[:170],
+            atol=1e-5,
+        )
 
     def test_another_adapter_is_refused(self, speech: np.ndarray) -> None:
         style = replace(learn_pose(swaying(10, 5), speech), base="0" * 16)

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -82,7 +83,8 @@ def load_network(cls: type[Network], path: str | os.PathLike[str] | None = None)
         name: tuple(value) if isinstance(value, list) else value
         for name, value in json.loads(metadata["config"]).items()
     }
-    model = cls(kind.config(**values))
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and thrown away
+        model = cls(kind.config(**values))
     model.load_state_dict(tensors)
     return model.eval().requires_grad_(False)
 
