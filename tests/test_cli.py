@@ -273,6 +273,7 @@ train expression --config I/missing.yaml --data I --tracks O -o O/run: does not 
 train expression --config I/speech.wav --data I --tracks O -o O/run: speech.wav'
 train opening --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
 animate I/speech.wav -o O/new.glb --sound-offset late: --sound-offset 'late' is no offset
+animate I/speech.wav -o O/new.glb --sound-offset 80: is of a reference's sound; give --reference
 adapt I/speech.wav -o O/new.style --sound-offset 9000: is no offset; give auto, or milliseconds
 train pose-vqvae --config I/typo.yaml --data I --tracks O -o O/run: key 'learning_rat'
 train pose-gpt --config I/typo.yaml --vqvae I/a --data I --tracks O -o O/run: key 'learning_rat'

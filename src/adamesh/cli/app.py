@@ -191,6 +191,8 @@ def animate(
         raise InputError("--jobs is for --batch LIST.csv; leave it out")
     if reference is not None and style is not None:
         raise InputError("both --reference and --style are given; give one of them")
+    if offset != "auto" and reference is None:
+        raise InputError("--sound-offset is of a reference's sound; give --reference VIDEO with it")
     from adamesh.export import check_export
     from adamesh.pipeline.style import Style
 
