@@ -97,7 +97,8 @@ def evaluate_sync(
 ) -> list[PersonSync]:
     """Lip sync of each person with the neutral style: nothing of the person is known to the model.
 
-    The wrong speech of a person is that of the next person in the list, repeated to the length needed.
+    The wrong speech of a person is that of the next person in the list, repeated to the length needed; of one alone
+    their own, backwards.
 
     Args:
         train: tracked videos that the ridge regression and the convolutions learn from.
@@ -118,7 +119,7 @@ def evaluate_sync(
         if len(people) > 1:
             other = np.concatenate(people[(i + 1) % len(people)].speech)
         else:
-            other = np.concatenate(person.speech[::-1])
+            other = np.concatenate(person.speech)[::-1].copy()
         curves: dict[str, list[np.ndarray]] = {}
         used = 0
         for clip, speech, raw in zip(person.clips, person.speech, person.raw_speech, strict=True):

@@ -40,6 +40,8 @@ def evaluate_offsets(
     rows = []
     for i, person in enumerate(people):
         other = np.concatenate(people[(i + 1) % len(people)].raw_speech)
+        if len(people) == 1:
+            other = other[::-1].copy()
         for number, (clip, samples) in enumerate(zip(person.clips, person.raw_speech, strict=True)):
             if clip.frames < SHORTEST_CLIP * FPS:
                 continue
