@@ -97,8 +97,8 @@ def evaluate_sync(
 ) -> list[PersonSync]:
     """Lip sync of each person with the neutral style: nothing of the person is known to the model.
 
-    The wrong speech of a person is that of the next person in the list, repeated to the length needed; of one alone
-    their own, backwards.
+    The wrong speech of a person is that of the next person in the list, repeated to the length needed; of
+    one alone their own, backwards.
 
     Args:
         train: tracked videos that the ridge regression and the convolutions learn from.
