@@ -22,6 +22,7 @@ from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import VideoWriter, probe, read_frames
 from adamesh.metrics.mouth import mouth_opening, opening_direction
 from adamesh.metrics.sync import lag_correlation
+from adamesh.models.baseline import enlarge
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import detect_blinks
 from adamesh.motion.clip import ROTATIONS, MotionClip
@@ -30,7 +31,7 @@ from adamesh.motion.rotation import relative_rotation
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch
 from adamesh.pipeline.adapt import AdaptOptions, adapt, adapt_to_clip
-from adamesh.pipeline.amplitude import amplitude_gain, enlarge
+from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.animate import Pose, animate
 from adamesh.pipeline.pauses import ease
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2

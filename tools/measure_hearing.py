@@ -27,7 +27,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.evaluate import SHORTEST_PERSON, load_people
+from adamesh.pipeline.evaluate import SAME_TASK, SHORTEST_PERSON, load_people
 from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import default_style
 from adamesh.rates import FPS, SAMPLE_RATE
@@ -69,7 +69,7 @@ def people_table(corpus: Path, tracks: Path) -> None:
     people = [
         p
         for p in load_people(videos, tracks)
-        if p.seconds >= SHORTEST_PERSON and not p.name.startswith("grid")
+        if p.seconds >= SHORTEST_PERSON and not p.name.startswith(SAME_TASK)
     ]
     for name, change in altered().items():
         found = []

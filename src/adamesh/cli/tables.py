@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from adamesh.pipeline.evaluate import ArmFigures, PersonSync
     from adamesh.pipeline.evaluate_pose import PoseFigures
 
-SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
-
 
 def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
@@ -45,6 +43,8 @@ def _short(value: Any) -> str:
 
 def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
     """Lip sync of each person, the median over people and its interval."""
+    from adamesh.pipeline.evaluate import SAME_TASK
+
     if as_json:
         typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
         return

@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from adamesh.alignment import SoundOffset, estimate_offset
+from adamesh.checkpoints.networks import load_network
 from adamesh.data.corpus import Video
 from adamesh.errors import InputError
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import mouth_opening
+from adamesh.models.opening import OpeningNetwork
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.rates import FPS
@@ -34,12 +36,12 @@ def find_offsets(
     table = Path(tracks) / TABLE
     found = read_offsets(tracks) if table.exists() else {}
     tracked = [video for video in videos if video.track.exists()]
-    face = load_embedded_face()
+    face, network = load_embedded_face(), load_network(OpeningNetwork)
     for number, video in enumerate(tracked):
         if video.name not in found:
             clip = fit_to_face(MotionClip.load(video.track).resample(FPS), face)
             opening = mouth_opening(face, torch.from_numpy(regression_target(clip)))
-            found[video.name] = estimate_offset(load_audio(video.path), opening.numpy())
+            found[video.name] = estimate_offset(load_audio(video.path), opening.numpy(), network)
         progress(number + 1, len(tracked))
     with atomic_output(table) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)

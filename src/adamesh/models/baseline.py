@@ -57,18 +57,21 @@ class Baseline:
 
     def remove(self, space: str, expression: Tensor) -> Tensor:
         """[..., E] coefficients -> motion about the resting face, of everybody's size."""
-        return _scaled(space, expression - self.rest, TYPICAL / self.amplitude)
+        return enlarge(space, expression - self.rest, TYPICAL / self.amplitude)
 
     def restore(self, space: str, motion: Tensor) -> Tensor:
         """Inverse of `remove`, within the bounds of the space."""
         known = coefficient_space(space)
-        expression = self.rest + _scaled(space, motion, self.amplitude / TYPICAL)
+        expression = self.rest + enlarge(space, motion, self.amplitude / TYPICAL)
         return expression.clamp(known.lower, known.upper)
 
 
-def _scaled(space: str, motion: Tensor, factor: float) -> Tensor:
-    """`motion` with the mouth's part times `factor`; components without names are all the mouth's."""
+def enlarge(space: str, motion: Tensor, factor: float | Tensor) -> Tensor:
+    """Motion [..., E] about the resting face with the mouth's part times `factor`, a number or [...].
+
+    Where components have no names, all of them are the mouth's.
+    """
     mouth = MOUTH if space == "arkit52" else slice(None)
-    scaled = motion.clone()
-    scaled[..., mouth] *= factor
-    return scaled
+    larger = motion.clone()
+    larger[..., mouth] *= factor[..., None] if isinstance(factor, Tensor) else factor
+    return larger

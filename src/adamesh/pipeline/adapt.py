@@ -137,12 +137,12 @@ def adapt_to_clip(
     clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
     fitted = fit_to_face(clip, face, made_for=made_for)
     expression = torch.from_numpy(regression_target(fitted))
-    baseline = Baseline.of(face, expression)
+    baseline, opening = Baseline.of(face, expression), mouth_opening(face, expression)
     # Of some tools' tracks the identity is not known: the average one stands for it.
     betas = torch.zeros(face.n_betas) if fitted.betas is None else torch.from_numpy(fitted.betas)
     found = None
     if sound_offset is None:
-        found = estimate_offset(samples, mouth_opening(face, expression).numpy())
+        found = estimate_offset(samples, opening.numpy())
         sound_offset = found.applied
     heard = in_time(samples, sound_offset)[: clip.frames * SAMPLES_PER_FRAME]
     personal = copy.deepcopy(model)
@@ -156,7 +156,7 @@ def adapt_to_clip(
     ]
     shown = Shown(
         motion=baseline.remove(face.space, expression),
-        shut=shut_frames(mouth_opening(face, expression)),
+        shut=shut_frames(opening),
         activity=speech_activity(heard, clip.frames),
         betas=betas,
     )

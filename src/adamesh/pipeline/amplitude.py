@@ -10,7 +10,6 @@ from torch import Tensor
 
 from adamesh.faces.face import Face
 from adamesh.metrics.mouth import mouth_opening
-from adamesh.motion.spaces import MOUTH
 
 LARGEST = 3.0  # beyond, noise would be enlarged rather than speech
 
@@ -19,16 +18,3 @@ def amplitude_gain(face: Face, generated: Tensor, seen: Tensor) -> float:
     """How much more the mouth opens and shuts in `seen` than in `generated`, both [T, D]; 1..LARGEST."""
     wanted, found = (mouth_opening(face, x).std() for x in (seen, generated))
     return float((wanted / found.clamp_min(1e-9)).clamp(1.0, LARGEST))
-
-
-def enlarge(space: str, motion: Tensor, factor: float | Tensor) -> Tensor:
-    """Motion [T, D] about the resting face with the mouth's part times `factor`, a number or [T].
-
-    Where components have no names, all of them are the mouth's.
-    """
-    mouth = MOUTH if space == "arkit52" else slice(None)
-    larger = motion.clone()
-    larger[:, mouth] = motion[:, mouth] * (
-        factor[:, None] if isinstance(factor, Tensor) else factor
-    )
-    return larger

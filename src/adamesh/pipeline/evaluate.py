@@ -29,6 +29,7 @@ from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
+SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
 SHORTEST_PERSON = 10.0  # s of video for a figure of their own
 REFERENCE = 10.0  # s that a style is learned from
 DRAWN, DRAWN_SECONDS = 4, 10.0  # people and seconds of a picture of curves
@@ -169,7 +170,7 @@ def draw_curves(figures: list[PersonSync], path: str | os.PathLike[str]) -> None
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingDependencyError("matplotlib", "drawing curves", "train") from error
-    chosen = [f for f in figures if not f.name.startswith("grid")][:DRAWN] or figures[:DRAWN]
+    chosen = [f for f in figures if not f.name.startswith(SAME_TASK)][:DRAWN] or figures[:DRAWN]
     picture = Figure(figsize=(11, 2.1 * len(chosen)), layout="constrained")
     for axes, figure in zip(
         picture.subplots(len(chosen), squeeze=False)[:, 0], chosen, strict=True

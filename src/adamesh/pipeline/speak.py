@@ -4,8 +4,8 @@ import numpy as np
 from torch import Tensor
 
 from adamesh.features import features_for_frames, load_features
+from adamesh.models.baseline import enlarge
 from adamesh.models.expression import ExpressionAdapter
-from adamesh.pipeline.amplitude import enlarge
 from adamesh.pipeline.pauses import ease
 from adamesh.pipeline.style import Style
 

@@ -18,6 +18,7 @@ from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import MIRROR_AXES, deviation
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.statistics import balanced_scale
 
 IGNORED = -100  # code of frames beyond a clip's end
 UNIT_FRAMES = 40_000  # feature frames that the k-means units are made from
@@ -74,10 +75,9 @@ def _fit_units(model: PoseGPT, sequences: list[PoseSequence], seed: int) -> None
     for voices in by_speaker.values():
         frames = torch.cat(voices)
         points.append(frames[:: -(-len(frames) // each)])
-    mean = torch.stack([x.mean(0) for x in points]).mean(0)
-    square = torch.stack([x.square().mean(0) for x in points]).mean(0)
+    mean, spread = balanced_scale(points)
     model.feature_mean.copy_(mean)
-    model.feature_std.copy_((square - mean.square()).clamp_min(1e-4).sqrt())
+    model.feature_std.copy_(spread)
     scaled = (torch.cat(points) - model.feature_mean) / model.feature_std
     centroids, _ = kmeans2(
         scaled.double().numpy(),

@@ -22,8 +22,13 @@ def _by_speaker(sequences: list[Sequence]) -> list[list[Sequence]]:
 def feature_statistics(sequences: list[Sequence]) -> tuple[Tensor, Tensor]:
     """Mean [D] and deviation [D] of the speech features."""
     voices = [torch.cat([s.voices[0] for s in group]).float() for group in _by_speaker(sequences)]
-    mean = torch.stack([x.mean(0) for x in voices]).mean(0)
-    square = torch.stack([x.square().mean(0) for x in voices]).mean(0)
+    return balanced_scale(voices)
+
+
+def balanced_scale(people: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean [D] and deviation [D] of frames [N, D] of each person."""
+    mean = torch.stack([x.mean(0) for x in people]).mean(0)
+    square = torch.stack([x.square().mean(0) for x in people]).mean(0)
     return mean, (square - mean.square()).clamp_min(1e-4).sqrt()
 
 
