@@ -21,7 +21,7 @@ def speech() -> np.ndarray:
     return load_audio(SAMPLE_SPEECH)
 
 
-@pytest.mark.parametrize("name", ["log_mel", "whisper", "whisper+log_mel"])
+@pytest.mark.parametrize("name", ["log_mel", "prosody", "whisper", "whisper+log_mel"])
 def test_every_20_ms_begun_has_a_frame(name: str, speech: np.ndarray) -> None:
     features = load_features(name)
     assert features.name == name
@@ -29,7 +29,7 @@ def test_every_20_ms_begun_has_a_frame(name: str, speech: np.ndarray) -> None:
         assert features(speech[:n]).shape == (-(-n // SAMPLES_PER_FEATURE), features.dim)
 
 
-@pytest.mark.parametrize("name", ["log_mel", "whisper"])
+@pytest.mark.parametrize("name", ["log_mel", "prosody", "whisper"])
 def test_frames_keep_their_place_and_see_no_further_than_said(
     name: str, speech: np.ndarray
 ) -> None:

@@ -11,6 +11,7 @@ from adamesh.errors import InputError
 from adamesh.features.hubert import HubertFeatures
 from adamesh.features.interface import SpeechFeatures
 from adamesh.features.log_mel import LogMelFeatures
+from adamesh.features.prosody import ProsodyFeatures
 from adamesh.features.whisper import WhisperFeatures
 from adamesh.models.whisper import WhisperEncoder
 
@@ -42,12 +43,14 @@ def load_features(name: str, *, streamed: bool = False) -> SpeechFeatures:
         return JoinedFeatures([load_features(part, streamed=streamed) for part in name.split("+")])
     if name == "log_mel":
         return LogMelFeatures()
+    if name == "prosody":
+        return ProsodyFeatures()
     if name == "whisper":
         return WhisperFeatures(load_network(WhisperEncoder), streamed=streamed)
     kind, _, source = name.partition(":")
     if kind == "hubert" and source:
         return HubertFeatures(source)
     raise InputError(
-        f"there are no speech features '{name}'; use log_mel, whisper, hubert:DIRECTORY, or several "
-        "joined by '+'"
+        f"there are no speech features '{name}'; use log_mel, prosody, whisper, hubert:DIRECTORY, or "
+        "several joined by '+'"
     )
