@@ -24,7 +24,7 @@ from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, attach, load_branch_state, merge
 from adamesh.pipeline.pose import PoseStyle
 
-KIND = "adamesh style 3"  # 2 had no resting face of its own
+KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no gain of the brows
 _BRANCHES = "molora."  # prefix of the branch weights in the file
 
 
@@ -47,6 +47,7 @@ class Style:
         gaze: how the person looks about.
         sound_offset: how late the reference's sound was; None where nobody looked.
         source: name of the reference, for people.
+        brow_gain: factor on the brows' motion about the resting face that speech gives, see `pipeline.speak`.
     """
 
     base: str
@@ -63,6 +64,7 @@ class Style:
     gaze: GazeStatistics
     source: str
     sound_offset: SoundOffset | None = None
+    brow_gain: float = 1.0
 
     def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
         """The expression adapter of this person: a copy of `base` with the branches merged.
@@ -108,6 +110,7 @@ class Style:
             "branches": json.dumps([asdict(branch) for branch in self.branches]),
             "amplitude": str(self.baseline.amplitude),
             "gain": str(self.gain),
+            "brow_gain": str(self.brow_gain),
             "pose_base": self.pose.base,
             "blinks": json.dumps(asdict(self.blinks)),
             "gaze": json.dumps(asdict(self.gaze)),
@@ -166,6 +169,7 @@ class Style:
             gaze=GazeStatistics(**json.loads(metadata["gaze"])),
             source=metadata["source"],
             sound_offset=offset and SoundOffset(**offset),
+            brow_gain=float(metadata["brow_gain"]),
         )
 
 
