@@ -14,12 +14,19 @@ from adamesh.motion.clip import MotionClip
 if TYPE_CHECKING:
     from adamesh.pipeline.adapt import adapt
     from adamesh.pipeline.animate import animate
+    from adamesh.pipeline.mix import mix_styles, scale_style
     from adamesh.pipeline.style import Style
 
-__all__ = ["MotionClip", "Style", "adapt", "animate", "export"]
+__all__ = ["MotionClip", "Style", "adapt", "animate", "export", "mix_styles", "scale_style"]
 __version__ = "0.1.0"
 
-_LAZY = {"adapt": "pipeline.adapt", "animate": "pipeline.animate", "Style": "pipeline.style"}
+_LAZY = {
+    "adapt": "pipeline.adapt",
+    "animate": "pipeline.animate",
+    "mix_styles": "pipeline.mix",
+    "scale_style": "pipeline.mix",
+    "Style": "pipeline.style",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ these do. r_i is cut to min(m, n k / groups). B_i starts at zero, so an adapted 
 The branches sit on the weights as parametrizations: a layer is used, saved and moved as before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,30 @@ def load_branch_state(model: nn.Module, state: dict[str, Tensor]) -> None:
         mixture.load_state_dict({name: state[f"{layer}.{name}"] for name in mixture.state_dict()})
     if len(state) != len(branch_state(model)):
         raise KeyError("the state holds branches of layers that this model does not have")
+
+
+def mixed_branches(
+    parts: Sequence[tuple[float, tuple[Branch, ...], dict[str, Tensor]]],
+) -> tuple[tuple[Branch, ...], dict[str, Tensor]]:
+    """One mixture whose change of each weight is the weighted sum of those of several: W0 + sum_j w_j dW_j.
+
+    The branches of all lie side by side, each B times its mixture's weight, so nothing is approximated.
+
+    Args:
+        parts: of each mixture its weight, its branches and its `branch_state`, all of the same model; one
+            without branches changes nothing.
+    Returns:
+        The branches and the `branch_state` of the sum.
+    """
+    branches: list[Branch] = []
+    state = {}
+    for weight, own, tensors in parts:
+        for name, tensor in tensors.items():
+            layer, matrix, number = name.rsplit(".", 2)
+            place = f"{layer}.{matrix}.{len(branches) + int(number)}"
+            state[place] = weight * tensor if matrix == "b" else tensor
+        branches += own
+    return tuple(branches), state
 
 
 def merge(model: nn.Module) -> dict[str, Tensor]:
