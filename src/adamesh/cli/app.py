@@ -25,12 +25,14 @@ from adamesh.cli.options import (
     TextureFile,
     TrackFps,
     Tracks,
+    check_suffix,
     options_of,
     pictures,
     progress_bars,
     say_sound_offset,
     sound_offset,
 )
+from adamesh.cli.style import style_app
 from adamesh.cli.texture import texture as texture_command
 from adamesh.cli.train import train_app
 from adamesh.errors import InputError
@@ -54,6 +56,7 @@ app = typer.Typer(
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
 app.add_typer(face_app, name="face")
+app.add_typer(style_app, name="style")
 app.command()(apply)
 app.command("texture")(texture_command)
 
@@ -87,11 +90,6 @@ WhoseShape = Annotated[
 
 def _with_shape(clip: "MotionClip", identity: Identity) -> "MotionClip":
     return replace(clip, betas=None) if identity is Identity.neutral else clip
-
-
-def _check_suffix(output: Path, *suffixes: str) -> None:
-    if output.suffix.lower() not in suffixes:
-        raise InputError(f"output '{output}' must end in {' or '.join(suffixes)}")
 
 
 @app.command()
@@ -296,7 +294,7 @@ def adapt(
         check_input(reference, "video")
     else:
         check_input(audio, "sound")
-    _check_suffix(output, ".style")
+    check_suffix(output, ".style")
     check_output(output, force=force)
     from adamesh.checkpoints.networks import load_network
     from adamesh.library.store import load_named_face
@@ -358,7 +356,7 @@ def track(
         return
     if output is None or list_people:
         raise InputError("give either -o FILE.npz to write the clip to, or VIDEO and --list")
-    _check_suffix(output, ".npz")
+    check_suffix(output, ".npz")
     check_output(output, force=force)
     if imported is not None:
         if video is not None or overlay is not None:
@@ -369,7 +367,7 @@ def track(
         raise InputError("give a VIDEO alone, or --import FILE with --as and --fps where needed")
     check_input(video, "video")
     if overlay is not None:
-        _check_suffix(overlay, ".mp4", ".mov", ".mkv")
+        check_suffix(overlay, ".mp4", ".mov", ".mkv")
         check_output(overlay, force=force)
     from adamesh.tracking.overlay import write_overlay
     from adamesh.tracking.track import track_video

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adamesh.cli.options import Force, Fps, Json, MadeFor, progress_bars
+from adamesh.cli.options import Force, Fps, Json, MadeFor, check_suffix, progress_bars
 from adamesh.errors import InputError
 from adamesh.files import check_input, check_output
 
@@ -96,8 +96,7 @@ def _transfer(
     from adamesh.transfer import transfer
 
     check_output(output, force=force)
-    if output.suffix.lower() != ".glb":
-        raise InputError(f"output '{output}' must end in .glb")
+    check_suffix(output, ".glb")
     motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
     with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
         rigged = output if motion is None else Path(folder) / "avatar.glb"

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adamesh.cli.options import Force, Json, progress_bars
-from adamesh.errors import InputError
+from adamesh.cli.options import Force, Json, check_suffix, progress_bars
 from adamesh.files import check_input, check_output
 
 face_app = typer.Typer(help="The faces there are, and FLAME models to add.", no_args_is_help=True)
@@ -94,8 +93,7 @@ def show(
       adamesh face show flame2020 --json
     """
     if output is not None:
-        if output.suffix.lower() != ".png":
-            raise InputError(f"output '{output}' must end in .png")
+        check_suffix(output, ".png")
         check_output(output, force=force)
     from adamesh.library import load_named_face
     from adamesh.library.show import draw_face, face_facts

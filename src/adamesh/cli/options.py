@@ -65,6 +65,16 @@ Tracks = Annotated[
 ]
 
 
+def check_suffix(output: Path, *suffixes: str) -> None:
+    """Whether a file is named as what will be written into it.
+
+    Raises:
+        InputError: it ends in none of `suffixes`.
+    """
+    if output.suffix.lower() not in suffixes:
+        raise InputError(f"output '{output}' must end in {' or '.join(suffixes)}")
+
+
 def sound_offset(given: str) -> float | None:
     """What `--sound-offset` says, in seconds; None: to be found.
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adamesh.cli.options import Force, Output, progress_bars
-from adamesh.errors import InputError
+from adamesh.cli.options import Force, Output, check_suffix, progress_bars
 from adamesh.files import check_input, check_output
 
 
@@ -24,8 +23,7 @@ def texture(
 
       adamesh texture me.mp4 -o me.png
     """
-    if output.suffix.lower() != ".png":
-        raise InputError(f"output '{output}' must end in .png")
+    check_suffix(output, ".png")
     check_input(video, "video")
     check_output(output, force=force)
     from adamesh.media.picture import write_png
