@@ -28,6 +28,7 @@ from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
 from adamesh.models.baseline import Baseline
 from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.pipeline.animate import animate
@@ -111,6 +112,8 @@ def style_of(base: str) -> Style:
         eye_motion=motion,
         blinks=BlinkStatistics(),
         gaze=GazeStatistics(),
+        brows=BrowStatistics(),
+        squint_slope=0.1,
         source="somebody",
     )
 
@@ -279,6 +282,7 @@ train pose-vqvae --config I/typo.yaml --data I --tracks O -o O/run: key 'learnin
 train pose-gpt --config I/typo.yaml --vqvae I/a --data I --tracks O -o O/run: key 'learning_rat'
 evaluate --data I/folder --tracks O/tracks: folder' has no video.csv
 evaluate --data I/folder --tracks O/tracks --pose --adaptation: give one of
+evaluate --data I/folder --tracks O/tracks --pose --upper-face: give one of
 evaluate --data I/folder --tracks O/tracks --checkpoint I/text.wav: text.wav' is not a safetensors
 evaluate --data I/folder --tracks O/tracks --checkpoint I/weights.style: holds 'something unnamed'
 bench tracking I/missing.mp4: missing.mp4' does not exist

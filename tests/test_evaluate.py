@@ -1,5 +1,7 @@
 """Figures: on a corpus of two halves of the packaged sample, against what they must be."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +13,23 @@ from adamesh.cli.tables import interval
 from adamesh.data.corpus import Video
 from adamesh.data.sequences import load_sequences
 from adamesh.data.sound_offsets import find_offsets
+from adamesh.errors import InputError
 from adamesh.faces import Face, load_embedded_face
 from adamesh.features import load_features
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
+from adamesh.motion.spaces import BROWS
 from adamesh.pipeline import baselines as baselines_module
+from adamesh.pipeline import evaluate_upper_face as upper_face_module
+from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
 from adamesh.pipeline.baselines import FUTURE, PAST, Baselines
-from adamesh.pipeline.evaluate import draw_curves, evaluate_sync, load_people
+from adamesh.pipeline.evaluate import Person, draw_curves, evaluate_sync, load_people
 from adamesh.pipeline.evaluate_offsets import SHIFTS, evaluate_offsets
+from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face, within
 from adamesh.pipeline.sample import SAMPLE_REFERENCE
-from adamesh.rates import SAMPLE_RATE
+from adamesh.rates import FPS, SAMPLE_RATE
 from adamesh.tracking.track import track_video
 
 HALF = 4.0  # s
@@ -132,3 +139,39 @@ def test_the_interval_of_a_median_covers_it() -> None:
     assert (high - low < 1.5).all()
     same = interval(np.ones((5, 1)))
     assert same.tolist() == [[1.0], [1.0]]
+
+
+def test_an_upper_face_is_judged_on_what_was_not_seen(
+    clip: MotionClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample twice: the second time, brows are held still, and nothing may be found there."""
+    monkeypatch.setattr(
+        upper_face_module, "adapt_to_clip", partial(adapt_to_clip, options=AdaptOptions(steps=0))
+    )
+    monkeypatch.setattr(upper_face_module, "SEEDS", 2)
+    first = clip.resample(FPS)
+    expression = first.expression.copy()
+    expression[:, BROWS] = 0.0
+    second = replace(first, expression=expression)
+    sound = load_audio(SAMPLE_REFERENCE)
+    person = Person("a", [first, second], [sound, sound], [sound, sound])
+    model = load_network(ExpressionAdapter)
+    (row,) = evaluate_upper_face(model, [person])
+    assert row.seconds == pytest.approx(2 * first.duration)
+    assert row.seen.rate == 0
+    assert row.seen.deviation < row.reference.deviation
+    assert row.generated.rate > 0
+    assert row.generated.deviation > row.network.deviation
+    assert row.network.blinks == 0
+    with pytest.raises(InputError, match="nobody has 15 s"):
+        evaluate_upper_face(model, [Person("b", [first], [sound], [sound])])
+
+
+def test_within_thirty_percent() -> None:
+    assert within(1.29, 1.0)
+    assert within(0.71, 1.0)
+    assert not within(1.31, 1.0)
+    assert within(0.0, 0.0)
+    assert not within(0.1, 0.0)
+    assert not within(float("nan"), 1.0)
+    assert within(float("nan"), float("nan"))

@@ -451,6 +451,21 @@ def test_same_seed_same_blinks():
     assert not np.array_equal(first, other)
 
 
+def test_large_gaze_shifts_carry_blinks_and_the_rate_stays():
+    shifts = [(2.0 + 4 * i, np.radians(33.0 if i % 2 else 6.0)) for i in range(200)]
+    closures = blinks.sample_blinks(20_100, 25, STATS, np.random.default_rng(4), shifts)
+    found = blinks.detect_blinks(closures, 25)
+    assert len(found) / 804 == pytest.approx(STATS.rate_hz, rel=0.1)
+    starts = np.array([b.start / 25 for b in found])
+    tied = [bool((np.abs(starts - second) < 0.08).any()) for second, _ in shifts]
+    assert np.mean(tied[1::2]) > 0.9
+    assert 0.08 < np.mean(tied[::2]) < 0.4
+    # Somebody who hardly blinks does not blink at every shift.
+    seldom = dataclasses.replace(STATS, rate_hz=0.05)
+    closures = blinks.sample_blinks(20_100, 25, seldom, np.random.default_rng(4), shifts)
+    assert len(blinks.detect_blinks(closures, 25)) / 804 == pytest.approx(0.05, rel=0.35)
+
+
 def test_a_short_reference_says_little_and_a_long_one_almost_all():
     """Nobody blinks in three seconds; that does not make them somebody who never does."""
     short = blinks.BlinkStatistics.of(np.zeros((75, 2), np.float32), 25)

@@ -28,7 +28,7 @@ from adamesh.motion.blinks import detect_blinks
 from adamesh.motion.clip import ROTATIONS, MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.rotation import relative_rotation
-from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
+from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch
 from adamesh.pipeline.adapt import AdaptOptions, adapt, adapt_to_clip
 from adamesh.pipeline.amplitude import amplitude_gain
@@ -41,7 +41,7 @@ from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 from adamesh.tracking.track import track_video
 
 FEW = AdaptOptions(steps=8)  # where it does not matter how well a style is learned
-STILL = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK]
+STILL = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK + BROWS]
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +210,7 @@ class TestStyleFile:
             style.gaze,
             style.source,
         )
+        assert (again.brows, again.squint_slope) == (style.brows, style.squint_slope)
         assert again.sound_offset == style.sound_offset is not None
         assert again.baseline.amplitude == style.baseline.amplitude
         for pose in get_args(Pose):
@@ -243,12 +244,13 @@ class TestAnimate:
         a, b = (animate(speech, style, seed=5, model=model) for _ in range(2))
         assert_same(a, b)
 
-    def test_another_seed_changes_only_the_blinks_where_the_head_is_looped(
+    def test_another_seed_changes_only_lids_and_brows_where_the_head_is_looped(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
         often = replace(style, blinks=replace(style.blinks, rate_hz=0.8))
         a, b = (animate(speech, often, pose="reference", seed=seed, model=model) for seed in (0, 1))
-        assert not np.array_equal(a.expression[:, EYE_BLINK], b.expression[:, EYE_BLINK])
+        for group in (EYE_BLINK, BROWS):
+            assert not np.array_equal(a.expression[:, group], b.expression[:, group])
         np.testing.assert_array_equal(a.expression[:, STILL], b.expression[:, STILL])
         for name in ROTATIONS:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
@@ -259,7 +261,8 @@ class TestAnimate:
         for name in ROTATIONS:
             assert not getattr(still, name).any()
         assert not still.expression[:, EYE_LOOK].any()
-        mouth = [i for i in range(len(ARKIT52)) if i not in EYE_LOOK]
+        # Lids follow the eyes: there are no gaze shifts for blinks to go with.
+        mouth = [i for i in range(len(ARKIT52)) if i not in EYE_LOOK + EYE_BLINK]
         np.testing.assert_array_equal(still.expression[:, mouth], moving.expression[:, mouth])
 
     def test_a_still_head_has_living_eyes(

@@ -23,7 +23,15 @@ from adamesh.motion.head import (
     head_rotation,
     over_joints,
 )
-from adamesh.motion.saccades import FARTHEST, GazeStatistics, sample_gaze
+from adamesh.motion.saccades import (
+    AWAY,
+    FARTHEST,
+    GazeStatistics,
+    about_listener,
+    gaze_shifts,
+    looks_away,
+    sample_gaze,
+)
 from adamesh.nn.conformer import State
 from adamesh.pipeline import pose as pose_module
 from adamesh.pipeline.pose import generate_pose, learn_pose, load_pose_adapter
@@ -109,13 +117,68 @@ class TestGaze:
         assert not eyes[:, 2].any()
 
     def test_statistics_come_back(self) -> None:
-        wanted = GazeStatistics(pitch=0.03, yaw=0.1, fixation=0.8)
-        head = swaying(600)
+        wanted = GazeStatistics(
+            pitch=0.02,
+            yaw=0.04,
+            fixation=0.8,
+            away=0.3,
+            away_s=0.9,
+            away_size=0.25,
+            away_spread=0.06,
+            left=0.6,
+            right=0.1,
+            up=0.2,
+        )
+        head = swaying(1200)
         eyes = sample_gaze(head, FPS, wanted, np.random.default_rng(1))
         found = GazeStatistics.of(head, eyes, FPS)
         assert found.yaw == pytest.approx(wanted.yaw, rel=0.25)
         assert found.pitch == pytest.approx(wanted.pitch, rel=0.25)
         assert found.fixation == pytest.approx(wanted.fixation, rel=0.35)
+        assert found.away == pytest.approx(wanted.away, rel=0.1)
+        assert found.away_s == pytest.approx(wanted.away_s, rel=0.15)
+        assert found.away_size == pytest.approx(wanted.away_size, rel=0.1)
+        assert found.left == pytest.approx(wanted.left, abs=0.08)
+        assert found.right == pytest.approx(wanted.right, abs=0.05)
+        assert found.up == pytest.approx(wanted.up, abs=0.05)
+
+    def test_the_listener_is_found_wherever_they_are(self) -> None:
+        """A camera beside the person is no look away."""
+        head = swaying(120)
+        eyes = sample_gaze(head, FPS, GazeStatistics(away=0.2), np.random.default_rng(2))
+        beside = about_listener(head, eyes + np.array([0.1, -0.2, 0.0]), FPS)
+        np.testing.assert_allclose(beside, about_listener(head, eyes, FPS), atol=np.radians(1))
+        assert np.linalg.norm(np.median(beside, axis=0)) < np.radians(2)
+
+    def test_lids_in_front_of_the_eyes_are_no_look_away(self) -> None:
+        head, eyes = np.zeros((500, 3)), np.zeros((500, 3))
+        shut = np.zeros(500, bool)
+        shut[100:110] = True
+        eyes[shut, 0] = 0.4
+        assert not looks_away(about_listener(head, eyes, FPS, shut), FPS)
+        assert len(looks_away(about_listener(head, eyes, FPS), FPS)) == 1
+
+    def test_saccades_take_their_time_and_no_more(self) -> None:
+        """20 degrees take 65 ms, so two frames at 25 fps, and four at 60."""
+        far = GazeStatistics(
+            pitch=0.0, yaw=0.0, away=0.3, away_size=np.radians(20), away_spread=0.0
+        )
+        for fps, longest in ((25, 2), (60, 5)):
+            still = np.zeros((60 * fps, 3))
+            eyes = sample_gaze(still, fps, far, np.random.default_rng(3))
+            moving = np.linalg.norm(np.diff(eyes, axis=0), axis=1) > 1e-6
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], moving, [False]])))
+            lasting = edges[1::2] - edges[::2]
+            assert len(lasting) > 20
+            assert lasting.max() <= longest
+            shifts = gaze_shifts(still, eyes, fps)
+            assert np.degrees([size for _, size in shifts]) == pytest.approx(20, abs=4)
+
+    def test_who_never_looks_away_does_not(self) -> None:
+        eyes = sample_gaze(
+            np.zeros((5000, 3)), FPS, GazeStatistics(away=0.0), np.random.default_rng(4)
+        )
+        assert np.linalg.norm(eyes, axis=1).max() < AWAY
 
 
 class TestVQVAE:

@@ -3,8 +3,8 @@
     python tools/build_default_style.py CORPUS TRACKS --head-motion VIDEO --gain GAIN
 
 Its resting face is the mean over all training people with the lips shut, its amplitude their median, its
-identity the average face, its blinks and gaze the population's. Its head and eye motion is that of one
-training video, calmed. GAIN gives back what regression takes away of strangers' amplitude;
+identity the average face, its blinks, gaze, brows and squints the population's. Its head and eye motion is
+that of one training video, calmed. GAIN gives back what regression takes away of strangers' amplitude;
 docs/decisions.md says how it was found.
 """
 
@@ -25,11 +25,13 @@ from adamesh.metrics.mouth import opening_direction
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
 from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import EYE_LOOK
+from adamesh.motion.squints import POPULATION_SLOPE
 from adamesh.pipeline.adapt import eye_rotation
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.style import Style
@@ -84,6 +86,8 @@ def main() -> None:
         eye_motion=(CALM * (eyes - eyes.mean(0))).astype("float32"),
         blinks=BlinkStatistics(),
         gaze=GazeStatistics(),
+        brows=BrowStatistics(),
+        squint_slope=POPULATION_SLOPE,
         source="neutral",
     ).save(OUTPUT, force=True)
     print(f"{OUTPUT.name}: {len(people)} people, {OUTPUT.stat().st_size} bytes")

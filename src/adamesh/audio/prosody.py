@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from adamesh.rates import FEATURE_RATE, SAMPLE_RATE, SAMPLES_PER_FEATURE
+from adamesh.rates import FEATURE_RATE, FEATURES_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 Float = NDArray[np.float64]
 
@@ -20,7 +20,9 @@ FFT = 2048
 FRAMES_AT_ONCE = 5_000
 
 LOWEST, HIGHEST = 65.0, 400.0  # Hz
-OCTAVE_COST = 0.02  # of periodicity, for each octave below HIGHEST: of two as good the higher counts
+OCTAVE_COST = (
+    0.02  # of periodicity, for each octave below HIGHEST: of two as good the higher counts
+)
 VOICED = 0.5  # periodicity
 QUIET_DB = -30.0  # under the running level nobody speaks
 FAINT_DB = -60.0  # of full scale: silence, whatever the level
@@ -28,6 +30,9 @@ LEVEL_FALL_DB = 1.5  # a second, of the running level; it rises at once
 PITCH_SECONDS = 3.0  # of voice that the running pitch is a mean of
 SHORT_PAUSE = 10  # feature frames: 0.2 s of quiet end a phrase
 LONGEST_PHRASE, LONGEST_PAUSE = 3.0, 2.0  # s, as which longer ones count
+
+LOUDNESS_SMOOTH_S, PITCH_SMOOTH_S = 0.08, 0.12  # deviations of Gaussians: syllables, not sounds
+FAINTEST = -1.5  # loudness below which a pause is a pause
 
 
 def prosody(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -59,6 +64,38 @@ def prosody(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         pause,
     )
     return np.stack(channels, axis=1).astype(np.float32)
+
+
+def stress(samples: NDArray[np.float32], frames: int) -> Float:
+    """How much each motion frame is stressed: louder and higher than the rest of what is said.
+
+    Loudness and what pitch lies above the running one, each in its own deviations, and their sum in its own.
+
+    Args:
+        samples: [N] mono at `SAMPLE_RATE`.
+        frames: T, motion frames wanted.
+    Returns:
+        [T] of mean 0 and deviation 1; zeros where nothing stands out.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    wanted = frames * FEATURES_PER_FRAME
+    heard = prosody(samples)[:wanted].astype(np.float64)
+    heard = np.pad(heard, ((0, wanted - len(heard)), (0, 0)), mode="edge")
+    heard = heard.reshape(frames, FEATURES_PER_FRAME, len(CHANNELS)).mean(1)
+    fps = FEATURE_RATE / FEATURES_PER_FRAME
+    loudness = np.maximum(heard[:, CHANNELS.index("loudness")], FAINTEST)
+    pitch = np.maximum(heard[:, CHANNELS.index("pitch")], 0)
+    return _standard(
+        _standard(gaussian_filter1d(loudness, LOUDNESS_SMOOTH_S * fps))
+        + _standard(gaussian_filter1d(pitch, PITCH_SMOOTH_S * fps))
+    )
+
+
+def _standard(x: Float) -> Float:
+    """Mean 0, deviation 1; a constant gives zeros."""
+    deviation = x.std()
+    return (x - x.mean()) / deviation if deviation > 1e-6 else np.zeros_like(x)
 
 
 def _analyse(samples: NDArray[np.float32]) -> tuple[Float, Float, Float]:

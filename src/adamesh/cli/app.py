@@ -116,7 +116,7 @@ def animate(
         typer.Option(min=0, max=4, help="Factor on the mouth's motion; 1 is the style's own."),
     ] = 1.0,
     seed: Annotated[
-        int, typer.Option(help="Of head motion, gaze and blinks.", min=0, max=2**31)
+        int, typer.Option(help="Of head motion, gaze, blinks and brows.", min=0, max=2**31)
     ] = 0,
     identity: WhoseShape = Identity.reference,
     face: FaceName = None,
@@ -586,6 +586,9 @@ def evaluate(
         bool,
         typer.Option("--offsets", help="How well known shifts of the sound are found again."),
     ] = False,
+    upper_face: Annotated[
+        bool, typer.Option("--upper-face", help="Figures of brows, lids and gaze, not lip sync.")
+    ] = False,
     curves: Annotated[
         Path | None, typer.Option(help="Also write a picture of seen and generated openings.")
     ] = None,
@@ -603,20 +606,29 @@ def evaluate(
       adamesh evaluate --data corpus --tracks corpus-tracks --pose
 
       adamesh evaluate --data corpus --tracks corpus-tracks --offsets
+
+      adamesh evaluate --data corpus --tracks corpus-tracks --upper-face
     """
-    if adaptation + pose + offsets > 1:
-        raise InputError("give one of --adaptation, --pose and --offsets")
+    if adaptation + pose + offsets + upper_face > 1:
+        raise InputError("give one of --adaptation, --pose, --offsets and --upper-face")
     if checkpoint is not None and (pose or offsets):
         raise InputError("--checkpoint is an expression adapter's: leave out --pose and --offsets")
-    if curves is not None and (adaptation or pose or offsets):
+    if curves is not None and (adaptation or pose or offsets or upper_face):
         raise InputError("--curves is a picture of lip sync: leave out the other options")
     from adamesh.checkpoints.networks import load_network
-    from adamesh.cli.tables import print_adaptation, print_pose, print_rows, print_sync
+    from adamesh.cli.tables import (
+        print_adaptation,
+        print_pose,
+        print_rows,
+        print_sync,
+        print_upper_face,
+    )
     from adamesh.data.corpus import read_corpus
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline import evaluate as figures
     from adamesh.pipeline.evaluate_offsets import evaluate_offsets
     from adamesh.pipeline.evaluate_pose import evaluate_pose
+    from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face
 
     model = load_network(ExpressionAdapter, checkpoint)
     videos = read_corpus(data, tracks)
@@ -639,6 +651,8 @@ def evaluate(
             heads = evaluate_pose(people, progress=progress)
         elif offsets:
             shifts = evaluate_offsets(people, progress=progress)
+        elif upper_face:
+            upper = evaluate_upper_face(model, people, progress=progress)
         else:
             train = [video for video in videos if video.split == "train"]
             sync = figures.evaluate_sync(model, people, train, tracks, progress=report)
@@ -648,6 +662,8 @@ def evaluate(
         print_pose(heads, as_json=as_json)
     elif offsets:
         print_rows("Offsets that were put into the sound, found again", shifts, as_json=as_json)
+    elif upper_face:
+        print_upper_face(upper, as_json=as_json)
     else:
         print_sync(sync, as_json=as_json)
     if curves is not None:

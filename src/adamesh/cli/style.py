@@ -73,6 +73,7 @@ def _print_facts(facts: "StyleFacts", neutral: "StyleFacts | None", size: int) -
 
     rest = list(facts.resting_face.items())[:SHOWN]
     blinks, gaze, offset = facts.blinks, facts.gaze, facts.sound_offset
+    raises, frowns = facts.brows.raises, facts.brows.frowns
     late = "not looked for"
     if offset is not None:
         sure = "" if offset.confident else ", which cannot be told from chance"
@@ -84,10 +85,12 @@ def _print_facts(facts: "StyleFacts", neutral: "StyleFacts | None", size: int) -
         "resting face": ", ".join(f"{name} {weight:.2f}" for name, weight in rest),
         "mouth": f"{facts.mouth_mm:.1f} mm in the reference, gain {facts.mouth_gain:.2f}; "
         f"{facts.spoken_mm:.1f} mm when it speaks (standard deviation)",
-        "brows": f"gain {facts.brow_gain:.2f}",
+        "brows": f"{60 * raises.rate_hz:.0f} raises a minute of {raises.size:.2f}, "
+        f"{60 * frowns.rate_hz:.0f} frowns of {frowns.size:.2f}",
         "blinks": f"{60 * blinks.rate_hz:.0f} a minute, {blinks.duration_s:.2f} s each",
         "gaze": f"{degrees(gaze.pitch):.1f}° up and down, {degrees(gaze.yaw):.1f}° sideways "
-        f"(standard deviation), {gaze.fixation:.1f} s on a target",
+        f"(standard deviation), {gaze.fixation:.1f} s on a target, {100 * gaze.away:.0f} % of the time "
+        "elsewhere",
         "head": ", ".join(f"{axis} {range_:.1f}°" for axis, range_ in facts.head_range.items())
         + " from end to end",
         "sound offset": late,

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from adamesh.pipeline.evaluate import ArmFigures, PersonSync
     from adamesh.pipeline.evaluate_pose import PoseFigures
+    from adamesh.pipeline.evaluate_upper_face import PersonUpper
 
 
 def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -162,6 +163,39 @@ def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
         f"rank correlation over people of generated and seen deviation: {figures.rank_correlation:.2f}\n"
         f"{figures.runs} runs of 60 s: {figures.frozen} frozen, {figures.exploding} exploding"
     )
+
+
+def print_upper_face(figures: "list[PersonUpper]", *, as_json: bool) -> None:
+    """Each person seen and generated, and for how many a figure is within the tolerance."""
+    from adamesh.pipeline.evaluate import SAME_TASK
+    from adamesh.pipeline.evaluate_upper_face import TOLERANCE, UpperFigures, within
+
+    if as_json:
+        typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
+        return
+    names = list(UpperFigures.__dataclass_fields__)
+    compared = (
+        ("generated from 10 s / the rest seen", "generated", "seen"),
+        ("the first 10 s seen / the rest seen", "reference", "seen"),
+        ("network alone / the rest seen", "network", "seen"),
+        ("generated from all / all seen", "from_whole", "whole"),
+    )
+    counted = [f for f in figures if not f.name.startswith(SAME_TASK)] or figures
+    for title, made, seen in compared:
+        rows = []
+        for person in figures:
+            a, b = asdict(getattr(person, made)), asdict(getattr(person, seen))
+            cells = (f"{a[name]:.3g} / {b[name]:.3g}" for name in names)
+            rows.append([person.name, f"{person.seconds:.0f}", *cells])
+        counts = (
+            sum(within(getattr(getattr(f, made), n), getattr(getattr(f, seen), n)) for f in counted)
+            for n in names
+        )
+        rows.append(
+            ["within", f"{TOLERANCE:.0%}", *(f"{count} of {len(counted)}" for count in counts)]
+        )
+        _print(title, ["person", "s", *names], rows)
+    typer.echo(f"rates are a minute; counts are without {SAME_TASK}*, who read sentences")
 
 
 def print_formats() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.metrics.mouth import mouth_opening, opening_range
-from adamesh.motion.spaces import BROWS, MOUTH, coefficient_space
+from adamesh.motion.spaces import MOUTH, coefficient_space
 
 TYPICAL = 3.0  # mm, deviation of the mouth's opening in talking people: the network's unit
 SMALLEST = 0.5  # mm; a mouth that moved less did not talk
@@ -74,16 +74,4 @@ def enlarge(space: str, motion: Tensor, factor: float | Tensor) -> Tensor:
     mouth = MOUTH if space == "arkit52" else slice(None)
     larger = motion.clone()
     larger[..., mouth] *= factor[..., None] if isinstance(factor, Tensor) else factor
-    return larger
-
-
-def enlarge_brows(space: str, motion: Tensor, factor: float) -> Tensor:
-    """Motion [..., E] about the resting face with the brows' part times `factor`.
-
-    Where components have no names, none of them are the brows'.
-    """
-    if space != "arkit52":
-        return motion
-    larger = motion.clone()
-    larger[..., BROWS] *= factor
     return larger

@@ -22,12 +22,14 @@ from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.models.expression_loss import ExpressionLoss, LossWeights
-from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.blinks import BlinkStatistics, detect_blinks, frames_of_blinks
+from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import head_rotation, over_joints
 from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
-from adamesh.motion.spaces import EYE_BLINK
+from adamesh.motion.spaces import BROWS, EYE_BLINK
+from adamesh.motion.squints import POPULATION_SLOPE, squint_slope
 from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
 from adamesh.pipeline.amplitude import amplitude_gain
 from adamesh.pipeline.pose import learn_pose
@@ -165,7 +167,7 @@ def adapt_to_clip(
     with torch.no_grad():
         embedding = personal.encode_style(shown.motion[None])[0]
     generated, _ = personal.predict(voices[0], embedding[None], betas[None])
-    head, eyes = head_rotation(clip), eye_rotation(clip)
+    head, eyes, upper = head_rotation(clip), eye_rotation(clip), upper_face(clip)
     return Style(
         base=fingerprint(model),
         branches=options.branches if options.steps else (),
@@ -177,8 +179,10 @@ def adapt_to_clip(
         pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
-        blinks=_blinks(clip),
-        gaze=GazeStatistics.of(head, eyes.mean(1), FPS),
+        blinks=upper.blinks,
+        gaze=upper.gaze,
+        brows=upper.brows,
+        squint_slope=upper.squint_slope,
         source=source,
         sound_offset=found,
     )
@@ -240,11 +244,30 @@ def _fit(
     torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
 
 
-def _blinks(clip: MotionClip) -> BlinkStatistics:
-    """How the person blinks; as people in general do, where the clip's space has no lids."""
+@dataclass(frozen=True)
+class UpperFace:
+    """What is sampled rather than regressed; fields as in `Style`."""
+
+    blinks: BlinkStatistics
+    gaze: GazeStatistics
+    brows: BrowStatistics
+    squint_slope: float
+
+
+def upper_face(clip: MotionClip) -> UpperFace:
+    """How the person of a clip moves it; as people in general do, where its space has no lids and brows."""
+    head, eyes = head_rotation(clip), eye_rotation(clip).mean(1)
     if clip.space != "arkit52":
-        return BlinkStatistics()
-    return BlinkStatistics.of(clip.expression[:, EYE_BLINK], clip.fps)
+        gaze = GazeStatistics.of(head, eyes, clip.fps)
+        return UpperFace(BlinkStatistics(), gaze, BrowStatistics(), POPULATION_SLOPE)
+    lids = clip.expression[:, EYE_BLINK]
+    shut = frames_of_blinks(clip.frames, detect_blinks(lids, clip.fps))
+    return UpperFace(
+        blinks=BlinkStatistics.of(lids, clip.fps),
+        gaze=GazeStatistics.of(head, eyes, clip.fps, shut),
+        brows=BrowStatistics.of(clip.expression[:, BROWS], clip.fps),
+        squint_slope=squint_slope(regression_target(clip), clip.fps),
+    )
 
 
 def eye_rotation(clip: MotionClip) -> np.ndarray:

@@ -5,19 +5,22 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from adamesh.audio.prosody import stress
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
 from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
+from adamesh.motion.brows import sample_brows
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import for_joints, over_joints
 from adamesh.motion.looping import plan_loop
 from adamesh.motion.regression import regressed_motion
-from adamesh.motion.saccades import sample_gaze
-from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
+from adamesh.motion.saccades import gaze_shifts, sample_gaze
+from adamesh.motion.spaces import BROWS, EYE_BLINK, EYE_LOOK
+from adamesh.motion.squints import SQUINT, squints
 from adamesh.pipeline.pose import generate_pose
 from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
@@ -46,7 +49,7 @@ def animate(
             motion in the style's way, `still` moves the eyes alone, `off` nothing.
         pose_scale: factor on the head's motion; 1 is the style's own.
         intensity: further factor on the mouth's motion; 1 is the style's own amplitude.
-        seed: of head motion, gaze and blinks. The same seed gives the same clip.
+        seed: of head motion, gaze, blinks and brows. The same seed gives the same clip.
         model: base expression adapter that the style belongs to; the shipped one by default.
     Returns:
         A clip at 25 fps with the style's betas, at least as long as the speech, in the coefficients of the
@@ -76,16 +79,23 @@ def animate(
     if "jaw" not in joint_names:
         motion.pop("jaw_pose", None)
 
-    rng = np.random.default_rng(seed)
-    closures = sample_blinks(frames, FPS, style.blinks, rng)
-    eyes = np.zeros((frames, 2, 3), np.float32)
+    # Brows do not change with what the head does.
+    rng, brows_rng = np.random.default_rng(seed).spawn(2)
+    head = eyes = np.zeros((frames, 2, 3), np.float32)
     if pose != "off":
         head, eyes = _head_and_eyes(pose, style, samples, frames, pose_scale, seed, rng)
         motion["neck_pose"], motion["head_pose"] = for_joints(joint_names, head[:, 0], head[:, 1])
         motion["leye_pose"], motion["reye_pose"] = eyes[:, 0], eyes[:, 1]
     if config.space == "arkit52":
         expression = motion["expression"]
+        shifts = gaze_shifts(head.sum(1), eyes.mean(1), FPS)
+        closures = sample_blinks(frames, FPS, style.blinks, rng, shifts)
         expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
+        expression[:, BROWS] = sample_brows(
+            frames, FPS, style.brows, stress(samples, frames), brows_rng
+        )
+        rest = style.baseline.rest.numpy()
+        expression[:, SQUINT] = squints(expression, rest, style.squint_slope, FPS)
         expression[:, EYE_LOOK] = eye_rotation_to_look(eyes[:, 0], eyes[:, 1])
     return MotionClip(
         space=config.space,

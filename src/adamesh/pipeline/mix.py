@@ -29,7 +29,8 @@ ROUNDS = 2  # of finding a mix's gain: actions end at 0 and 1, so one is not qui
 # multiplies, by the named factor of `scale_style`, the numbers that say how much of it there is.
 STATISTICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "blinks": ("blinks", ("rate_hz",)),
-    "gaze": ("eyes", ("pitch", "yaw")),
+    "brows": ("brows", ("size", "size_spread", "drift")),
+    "gaze": ("eyes", ("pitch", "yaw", "away_size", "away_spread")),
 }
 
 FloatArray = NDArray[np.float32]
@@ -92,7 +93,7 @@ def mix_styles(
             geometric([style.baseline.amplitude for style in styles]),
         ),
         gain=geometric([style.gain for style in styles]),
-        brow_gain=geometric([style.brow_gain for style in styles]),
+        squint_slope=mean([style.squint_slope for style in styles]),
         pose=replace(
             heaviest.pose,
             embedding=mean([style.pose.embedding for style in styles]),
@@ -128,7 +129,7 @@ def scale_style(
 
     Args:
         mouth: on its motion about the resting face; shut lips stay shut.
-        brows: on their motion about the resting face.
+        brows: on how far they rise and knit, and drift.
         head: on its rotations, looped and generated. The eyes keep what they look at.
         blinks: on how often they come.
         eyes: on how far they look about.
@@ -154,7 +155,6 @@ def scale_style(
     return replace(
         style,
         gain=mouth * style.gain,
-        brow_gain=brows * style.brow_gain,
         pose=replace(style.pose, deviation=np.float32(head) * style.pose.deviation),
         head_motion=head_motion,
         eye_motion=eye_motion,

@@ -17,6 +17,7 @@ from adamesh.library.store import load_named_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.regression import regressed_motion, regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
@@ -41,10 +42,10 @@ class StyleFacts:
         base, pose_base: fingerprints of the expression adapter and the pose adapter it belongs to.
         resting_face: weight of each action, largest first.
         mouth_mm: standard deviation of the mouth's opening in the reference.
-        mouth_gain, brow_gain: factors on the motion that speech gives.
+        mouth_gain: factor on the motion that speech gives.
         spoken_mm: standard deviation of the mouth's opening when it speaks.
         actions: standard deviation of the weight of each action when it speaks, largest first.
-        blinks, gaze: of the person.
+        blinks, brows, gaze: of the person.
         head_range: degrees between the two ends of the looped motion, on each axis.
         sound_offset: how late the reference's sound was; None where nobody looked.
         ranks: of the MoLoRA branches.
@@ -57,10 +58,10 @@ class StyleFacts:
     resting_face: dict[str, float]
     mouth_mm: float
     mouth_gain: float
-    brow_gain: float
     spoken_mm: float
     actions: dict[str, float]
     blinks: BlinkStatistics
+    brows: BrowStatistics
     gaze: GazeStatistics
     head_range: dict[str, float]
     sound_offset: SoundOffset | None
@@ -89,10 +90,10 @@ def style_facts(style: Style, model: ExpressionAdapter) -> StyleFacts:
         resting_face=_by_size(config.space, style.baseline.rest.numpy()),
         mouth_mm=style.baseline.amplitude,
         mouth_gain=style.gain,
-        brow_gain=style.brow_gain,
         spoken_mm=1000 * float(opening.std()),
         actions=_by_size(config.space, spoken.expression.std(0)),
         blinks=style.blinks,
+        brows=style.brows,
         gaze=style.gaze,
         head_range={axis: float(degrees) for axis, degrees in zip(AXES, turned, strict=True)},
         sound_offset=style.sound_offset,

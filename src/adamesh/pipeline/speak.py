@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from adamesh.features import features_for_frames, load_features
-from adamesh.models.baseline import enlarge, enlarge_brows
+from adamesh.models.baseline import enlarge
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.pipeline.pauses import ease
 from adamesh.pipeline.style import Style
@@ -23,7 +23,7 @@ def speak(
 
     Args:
         model: of the person, see `Style.personal_model`.
-        intensity: factor on the style's own amplitude; None gives the bare regression, without any gain.
+        intensity: factor on the style's own amplitude; None gives the bare regression.
         streamed: hear as a stream does: no frame waits for more than a fifth of a second.
     """
     features = features_for_frames(
@@ -34,5 +34,4 @@ def speak(
     motion, activity = model.predict(features, style.embedding[None], style.betas[None])
     if intensity is not None:
         motion = enlarge(model.config.space, motion, style.gain * intensity * ease(activity))
-        motion = enlarge_brows(model.config.space, motion, style.brow_gain)
     return style.baseline.restore(model.config.space, motion)

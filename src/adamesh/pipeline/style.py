@@ -20,11 +20,12 @@ from adamesh.files import atomic_output, check_input, check_output
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
+from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, attach, load_branch_state, merge
 from adamesh.pipeline.pose import PoseStyle
 
-KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no gain of the brows
+KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no brows that move
 _BRANCHES = "molora."  # prefix of the branch weights in the file
 
 
@@ -45,9 +46,10 @@ class Style:
         eye_motion: [R, 2, 3] axis-angle of the left and right eyeball at the same frames.
         blinks: how the person blinks.
         gaze: how the person looks about.
+        brows: how the person raises and knits the brows.
+        squint_slope: by which lower lids rise with a smile, see `motion.squints`.
         sound_offset: how late the reference's sound was; None where nobody looked.
         source: name of the reference, for people.
-        brow_gain: factor on the brows' motion about the resting face that speech gives, see `pipeline.speak`.
     """
 
     base: str
@@ -62,9 +64,10 @@ class Style:
     eye_motion: np.ndarray
     blinks: BlinkStatistics
     gaze: GazeStatistics
+    brows: BrowStatistics
+    squint_slope: float
     source: str
     sound_offset: SoundOffset | None = None
-    brow_gain: float = 1.0
 
     def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
         """The expression adapter of this person: a copy of `base` with the branches merged.
@@ -110,10 +113,11 @@ class Style:
             "branches": json.dumps([asdict(branch) for branch in self.branches]),
             "amplitude": str(self.baseline.amplitude),
             "gain": str(self.gain),
-            "brow_gain": str(self.brow_gain),
             "pose_base": self.pose.base,
             "blinks": json.dumps(asdict(self.blinks)),
             "gaze": json.dumps(asdict(self.gaze)),
+            "brows": json.dumps(asdict(self.brows)),
+            "squint_slope": str(self.squint_slope),
             "sound_offset": json.dumps(self.sound_offset and asdict(self.sound_offset)),
             "source": self.source,
         }
@@ -167,9 +171,10 @@ class Style:
             eye_motion=tensors["eye_motion"].numpy(),
             blinks=BlinkStatistics(**json.loads(metadata["blinks"])),
             gaze=GazeStatistics(**json.loads(metadata["gaze"])),
+            brows=BrowStatistics.from_json(json.loads(metadata["brows"])),
+            squint_slope=float(metadata["squint_slope"]),
             source=metadata["source"],
             sound_offset=offset and SoundOffset(**offset),
-            brow_gain=float(metadata["brow_gain"]),
         )
 
 
