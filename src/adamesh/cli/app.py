@@ -626,6 +626,7 @@ def evaluate(
     from adamesh.data.corpus import read_corpus
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.pipeline import evaluate as figures
+    from adamesh.pipeline.evaluate_adaptation import evaluate_adaptation
     from adamesh.pipeline.evaluate_offsets import evaluate_offsets
     from adamesh.pipeline.evaluate_pose import evaluate_pose
     from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face
@@ -641,12 +642,7 @@ def evaluate(
             report("people", done, total)
 
         if adaptation:
-            rows = {}
-            for i, person in enumerate(people):
-                arms = figures.evaluate_adaptation(model, person)
-                if arms is not None:
-                    rows[person.name] = arms
-                progress(i + 1, len(people))
+            rows = evaluate_adaptation(model, people, progress=progress)
         elif pose:
             heads = evaluate_pose(people, progress=progress)
         elif offsets:

@@ -9,7 +9,8 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
-    from adamesh.pipeline.evaluate import ArmFigures, PersonSync
+    from adamesh.pipeline.evaluate import PersonSync
+    from adamesh.pipeline.evaluate_adaptation import PersonAdaptation
     from adamesh.pipeline.evaluate_pose import PoseFigures
     from adamesh.pipeline.evaluate_upper_face import PersonUpper
 
@@ -104,63 +105,99 @@ def interval(values: np.ndarray) -> np.ndarray:
     return np.quantile(np.median(values[drawn], axis=1), [0.025, 0.975], axis=0)
 
 
-def print_adaptation(figures: "dict[str, dict[str, ArmFigures]]", *, as_json: bool) -> None:
-    """Every arm for each person, and the mean over people."""
+def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> None:
+    """Means over people of every arm, correlations by person, lengths of the reference, and who is known."""
+    from adamesh.pipeline.evaluate_adaptation import identified, means
+
+    known = identified(figures)
     if as_json:
         content = {
-            name: {arm: asdict(values) for arm, values in arms.items()}
-            for name, arms in figures.items()
+            figure.name: {
+                "arms": {arm: asdict(values) for arm, values in figure.arms.items()},
+                "lengths": {
+                    length: {"neutral": asdict(before), "adapted": asdict(after)}
+                    for length, (before, after) in figure.lengths.items()
+                },
+                "taken for": other,
+            }
+            for figure, other in zip(figures, known, strict=True)
         }
         typer.echo(json.dumps(content, indent=1))
         return
-    names = list(figures)
+    columns = ["mean over people", "r", "better r", "std ratio", "lips (mm)", "centred",
+               "closed F1", "upper (mm)", "upper dyn.", "s"]  # fmt: skip
     rows = []
-    for arm in figures[names[0]] if names else []:
-        values = [figures[name][arm] for name in names]
+    for arm in figures[0].arms:
+        values = [figure.arms[arm] for figure in figures]
+        before = [figure.arms["neutral"] for figure in figures]
+        better = sum(v.correlation > b.correlation for v, b in zip(values, before, strict=True))
+        m = means(values)
         rows.append(
-            [
-                arm,
-                *(f"{v.lip_mm:.2f}" for v in values),
-                f"{np.mean([v.lip_mm for v in values]):.2f}",
-                f"{np.mean([v.upper_mm for v in values]):.2f}",
-                f"{np.mean([v.dynamics_mm for v in values]):+.2f}",
-                f"{np.median([v.correlation for v in values]):.2f}",
-                f"{np.median([v.std_ratio for v in values]):.2f}",
-            ]
-        )
-    columns = ["lip error (mm)", *names, "mean", "upper (mm)", "upper dyn.", "r", "std ratio"]
+            [arm, f"{m.correlation:.3f}", f"{better} of {len(values)}", f"{m.std_ratio:.2f}",
+             f"{m.lip_mm:.2f}", f"{m.centred_mm:.2f}", f"{m.closures:.2f}", f"{m.upper_mm:.3f}",
+             f"{m.dynamics_mm:+.3f}", f"{m.seconds:.1f}"]
+        )  # fmt: skip
     _print("Adapted on 10 s, judged on the rest of each person's video", columns, rows)
+    rows = [
+        [figure.name, *(f"{values.correlation:.2f}" for values in figure.arms.values())]
+        for figure in figures
+    ]
+    _print("r by person", ["person", *figures[0].arms], rows)
+    rows = [
+        [figure.name, f"{length:.0f}", f"{before.correlation:.3f}", f"{after.correlation:.3f}",
+         f"{before.centred_mm:.2f}", f"{after.centred_mm:.2f}"]
+        for figure in figures
+        for length, (before, after) in figure.lengths.items()
+    ]  # fmt: skip
+    columns = ["person", "s", "r neutral", "adapted", "centred (mm) neutral", "adapted"]
+    _print("Lengths of the reference", columns, rows)
+    right = sum(figure.name == other for figure, other in zip(figures, known, strict=True))
+    typer.echo(f"generated motion is nearest to the person's own for {right} of {len(figures)}")
 
 
 def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
-    """Head motion of each person, generated and looped beside seen, and what many long runs do."""
+    """Head motion of each person in every way, what speech and style tell of codes, and many long runs."""
+    from adamesh.pipeline.evaluate_pose import CLOSE, WAYS
+
     if as_json:
         typer.echo(json.dumps(asdict(figures), indent=1))
         return
-    columns = ["person", "s", "std seen", "generated", "looped", "speed seen", "generated", "looped",
-               "beats seen", "generated", "wrong speech", "looped"]  # fmt: skip
+    people = figures.people
+    columns = ["person", "motion", "deviation", "range", "pace", "still", "follows speech",
+               "wrong speech", "distance"]  # fmt: skip
     rows = []
-    for person in figures.people:
-        deviations = (
-            "/".join(f"{degrees:.1f}" for degrees in motion.std_degrees)
-            for motion in (person.seen, person.generated, person.looped)
-        )
-        speeds = (
-            f"{motion.speed:.1f}" for motion in (person.seen, person.generated, person.looped)
-        )
-        beats = (
-            f"{value:.2f}"
-            for value in (
-                person.seen.beats,
-                person.generated.beats,
-                person.wrong_beats,
-                person.looped.beats,
+    for person in people:
+        for way, motion in person.ways.items():
+            axes = (
+                "/".join(f"{degrees:.1f}" for degrees in values)
+                for values in (motion.std_degrees, motion.range_degrees)
             )
+            numbers = (motion.still, motion.follows, motion.follows_wrong, motion.distance)
+            rows.append(
+                [person.name if way == WAYS[0] else "", way, *axes, f"{motion.speed:.1f}",
+                 *(f"{number:.2f}" for number in numbers)]
+            )  # fmt: skip
+    for way in WAYS:
+        motions = [person.ways[way] for person in people]
+        medians = (
+            np.median([getattr(m, name) for m in motions])
+            for name in ("still", "follows", "follows_wrong", "distance")
         )
-        rows.append([person.name, f"{person.seconds:.0f}", *deviations, *speeds, *beats])
-    _print("Head motion (degrees pitch/yaw/roll, degrees a second, beat alignment)", columns, rows)
+        pace = np.median([m.speed for m in motions])
+        rows.append(["median", way, "", "", f"{pace:.1f}", *(f"{x:.2f}" for x in medians)])
+    _print(
+        "Head motion (degrees pitch/yaw/roll, degrees a second, share of frames, correlations, degrees)",
+        columns,
+        rows,
+    )
+    told = list(people[0].nats)
+    rows = [[person.name, *(f"{x:.3f}" for x in person.nats.values())] for person in people]
+    rows.append(["mean", *(f"{np.mean([p.nats[name] for p in people]):.3f}" for name in told)])
+    _print("A code of the rest, nats, by speech and by style", ["person", *told], rows)
+    close = sum(abs(person.closeness - 1) <= CLOSE for person in people)
     typer.echo(
-        f"rank correlation over people of generated and seen deviation: {figures.rank_correlation:.2f}\n"
+        f"deviation within {100 * CLOSE:.0f} % of the reference's for {close} of {len(people)}; rank "
+        f"correlation over people of generated and seen: {figures.rank_correlation:.2f}\n"
         f"{figures.runs} runs of 60 s: {figures.frozen} frozen, {figures.exploding} exploding"
     )
 

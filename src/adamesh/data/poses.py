@@ -20,6 +20,8 @@ from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 
 MOST_SECONDS = 90.0  # of one speaker count: nobody outweighs the others by minutes alone
+# Of a clip that teaches: what a still head does in its own units is its tracker's noise.
+FEWEST_SECONDS, LEAST_DEGREES = 6.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,35 @@ def load_poses(
     other_voices: int = 0,
     progress: Callable[[int, int], None],
 ) -> list[PoseSequence]:
-    """Head motions of all tracked videos; videos without a track are left out.
+    """Head motions of all tracked videos in which a head moves; videos without a track are left out.
+
+    A head moves if its rotation deviates from the mean by `LEAST_DEGREES` in `FEWEST_SECONDS` at least.
 
     Args:
         features: of the speech; without, no sequence has voices.
         delays: seconds by which the sound of a video comes late, by its name in the corpus.
     Raises:
-        InputError: none of the videos has a track.
+        InputError: none of the videos has a track, or no head moves in any.
     """
     tracked = [video for video in videos if video.track.exists()]
     if not tracked:
         raise InputError("no video has a track yet; run `adamesh prepare` on the corpus first")
-    rotations = [head_rotation(MotionClip.load(video.track).resample(FPS)) for video in tracked]
+    moving = []
+    for video in tracked:
+        rotation = head_rotation(MotionClip.load(video.track).resample(FPS))
+        if len(rotation) >= FEWEST_SECONDS * FPS and _degrees(rotation) >= LEAST_DEGREES:
+            moving.append((video, rotation))
+    if not moving:
+        raise InputError(
+            f"in none of {len(tracked)} videos a head moves by {LEAST_DEGREES:.0f} degree (standard "
+            f"deviation) for {FEWEST_SECONDS:.0f} s; give videos of people who talk freely"
+        )
     by_speaker = defaultdict(list)
-    for video, rotation in zip(tracked, rotations, strict=True):
+    for video, rotation in moving:
         by_speaker[video.speaker].append(rotation)
     deviations = {speaker: deviation(*group) for speaker, group in by_speaker.items()}
     sequences = []
-    for number, (video, rotation) in enumerate(zip(tracked, rotations, strict=True)):
+    for number, (video, rotation) in enumerate(moving):
         voices: tuple[Tensor, ...] = ()
         if features is not None:
             heard = in_time(load_audio(video.path), (delays or {}).get(video.name, 0.0))
@@ -66,8 +79,13 @@ def load_poses(
         own = deviations[video.speaker]
         motion = torch.from_numpy(rotation / own)
         sequences.append(PoseSequence(video.name, video.speaker, motion, own, voices))
-        progress(number + 1, len(tracked))
+        progress(number + 1, len(moving))
     return sequences
+
+
+def _degrees(rotation: np.ndarray) -> float:
+    """Deviation from the mean pose on all axes together."""
+    return float(np.degrees(np.linalg.norm(rotation.std(0))))
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class PoseBatch:
     features: Tensor  # [B, 2 T, D], D = 0 without speech
     reference: Tensor  # [B, T, 3] another stretch of the same speaker, altered alike
     reference_mask: Tensor  # [B, T] bool
+    reference_features: Tensor  # [B, 2 T, D]
 
 
 @dataclass
@@ -124,9 +143,9 @@ class PoseSampler:
         if rng.random() < a.mirror:
             factor = factor * MIRROR_AXES
         motion, mask, features = self._cut(group, speed, rng)
-        reference, reference_mask, _ = self._cut(group, speed, rng)
+        reference, reference_mask, heard = self._cut(group, speed, rng)
         alter = torch.from_numpy(factor).float()
-        return motion * alter, mask, features, reference * alter, reference_mask
+        return motion * alter, mask, features, reference * alter, reference_mask, heard
 
     def _cut(
         self, group: list[PoseSequence], speed: float, rng: np.random.Generator
@@ -141,5 +160,8 @@ class PoseSampler:
         if not sequence.voices:
             return motion, mask, torch.zeros(FEATURES_PER_FRAME * self.frames, 0)
         voice = sequence.voices[rng.integers(len(sequence.voices))]
-        ticks = start * FEATURES_PER_FRAME + speed * torch.arange(FEATURES_PER_FRAME * self.frames)
-        return motion, mask, interpolate(voice.float(), ticks)
+        first, count = start * FEATURES_PER_FRAME, FEATURES_PER_FRAME * self.frames
+        ticks = (first + speed * torch.arange(count)).clamp(0, len(voice) - 1)
+        low = int(ticks.min())  # only what is needed is made float32
+        part = voice[low : int(ticks.max()) + 2].float()
+        return motion, mask, interpolate(part, ticks - low)

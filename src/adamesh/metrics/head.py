@@ -1,10 +1,12 @@
-"""How a head moves: how far, how fast, and whether in time with the speech."""
+"""How a head moves: how far, how fast, how often not at all, and whether it follows what is said."""
 
 import numpy as np
-from scipy.signal import find_peaks
 
-TOLERANCE = 0.1  # s, by which a beat of the head may miss one of the speech
-SHORTEST_BEAT = 0.15  # s between two beats
+STILL = 2.0  # degrees a second; a head that is slower rests
+SMOOTHING = 7  # frames at 25 fps, about 0.3 s: a syllable
+LEAD_S = 0.12  # by which heads move before it gets loud, of sixteen people between 0 and 0.24
+ENDS = (0.05, 0.95)  # quantiles that a head's range lies between
+WINDOW_S, STEP_S = 1.0, 0.2  # of the short motions whose distribution is compared
 
 
 def std_degrees(rotation: np.ndarray) -> tuple[float, float, float]:
@@ -13,39 +15,63 @@ def std_degrees(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(pitch), float(yaw), float(roll)
 
 
+def range_degrees(rotation: np.ndarray) -> tuple[float, float, float]:
+    """[T, 3] axis-angle, radians -> degrees between the quantiles `ENDS` on each axis."""
+    low, high = np.degrees(np.quantile(rotation, ENDS, axis=0))
+    pitch, yaw, roll = high - low
+    return float(pitch), float(yaw), float(roll)
+
+
 def speed(rotation: np.ndarray, fps: float) -> float:
     """Mean angular speed, degrees a second."""
-    return float(np.degrees(np.linalg.norm(np.diff(rotation, axis=0), axis=1)).mean() * fps)
+    return float(_speeds(rotation, fps).mean())
 
 
-def beat_alignment(rotation: np.ndarray, fps: float, onsets: np.ndarray) -> float:
-    """How near the beats of a head lie to those of the speech.
+def still_share(rotation: np.ndarray, fps: float) -> float:
+    """Share of the time that a head is slower than `STILL`."""
+    return float((_speeds(rotation, fps) < STILL).mean())
 
-    Beats of the head are moments of least speed between two moves. Each counts by exp(-d^2 / 2 s^2), d its
-    distance to the nearest onset and s `TOLERANCE`.
+
+def follows(rotation: np.ndarray, loudness: np.ndarray, fps: float) -> float:
+    """Correlation of a head's speed with how loud it gets `LEAD_S` later; 0 where either stays the same.
 
     Args:
         rotation: [T, 3] axis-angle.
-        onsets: [N] seconds, of the speech; see `speech_onsets`.
-    Returns:
-        Mean over the head's beats, 0..1; 0 if there are none.
-    Source: the beat alignment score of Bailando (arXiv 2203.13055) as head pose papers use it.
+        loudness: [T] of the speech, on a logarithmic scale.
     """
-    moving = np.linalg.norm(np.diff(rotation, axis=0), axis=1)
-    beats, _ = find_peaks(-moving, distance=max(round(SHORTEST_BEAT * fps), 1))
-    if not len(beats) or not len(onsets):
+    window = np.hanning(SMOOTHING + 2)[1:-1]
+    window /= window.sum()
+    lead = round(LEAD_S * fps)
+    moving = np.convolve(_speeds(rotation, fps), window, "valid")
+    loud = np.convolve(loudness[1:], window, "valid")
+    moving, loud = moving[: len(moving) - lead], loud[lead:]
+    if min(moving.std(), loud.std()) < 1e-9:
         return 0.0
-    seconds = (beats + 0.5) / fps
-    distance = np.abs(seconds[:, None] - onsets[None]).min(1)
-    return float(np.exp(-np.square(distance) / (2 * TOLERANCE**2)).mean())
+    return float(np.corrcoef(moving, loud)[0, 1])
 
 
-def speech_onsets(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """[N] seconds at which the loudness of a speech rises fastest."""
-    hop = sample_rate // 100
-    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
-    loudness = np.log(np.square(frames).mean(1) + 1e-6)
-    smooth = np.convolve(loudness, np.hanning(9) / np.hanning(9).sum(), "same")
-    rise = np.diff(smooth)
-    peaks, _ = find_peaks(rise, height=0.1, distance=round(SHORTEST_BEAT * 100))
-    return peaks / 100
+def short_motions(rotation: np.ndarray, fps: float) -> np.ndarray:
+    """[N, 15] degrees: every window of `WINDOW_S`, at `STEP_S` apart, about its mean and in five points."""
+    length, step = round(WINDOW_S * fps), round(STEP_S * fps)
+    points = np.arange(0, length, step)
+    starts = np.arange(0, len(rotation) - length + 1, step)
+    windows = np.degrees(rotation[starts[:, None] + points])
+    return (windows - windows.mean(1, keepdims=True)).reshape(len(starts), -1)
+
+
+def frechet_degrees(a: np.ndarray, b: np.ndarray) -> float:
+    """Fréchet distance of two sets of vectors [N, D], [M, D] as normal distributions, in their unit.
+
+    Source: Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982.
+    """
+    means = np.square(a.mean(0) - b.mean(0)).sum()
+    first, second = np.cov(a.T), np.cov(b.T)
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    shared = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
+    return float(np.sqrt(max(means + np.trace(first) + np.trace(second) - 2 * shared, 0)))
+
+
+def _speeds(rotation: np.ndarray, fps: float) -> np.ndarray:
+    """[T - 1] degrees a second."""
+    return np.degrees(np.linalg.norm(np.diff(rotation, axis=0), axis=1)) * fps

@@ -17,6 +17,7 @@ from adamesh.motion.spaces import MOUTH, coefficient_space
 TYPICAL = 3.0  # mm, deviation of the mouth's opening in talking people: the network's unit
 SMALLEST = 0.5  # mm; a mouth that moved less did not talk
 RESTING = 0.08  # of the range of opening: lips below it are shut, and some of them pressed
+PRIOR_FRAMES = 50  # 2 s, as much as which people in general count for one of them
 FEWEST_SHUT = 10  # frames that a resting face is a mean of
 
 
@@ -54,6 +55,17 @@ class Baseline:
             shut = torch.zeros_like(shut)
             shut[opening.argsort()[:FEWEST_SHUT]] = True
         return cls(expression[shut].mean(0), amplitude)
+
+    def towards(self, population: "Baseline", frames: int) -> "Baseline":
+        """This baseline, measured on `frames` frames, drawn towards people's in general.
+
+        Means of the posterior: the population counts as `PRIOR_FRAMES`.
+        """
+        own = frames / (frames + PRIOR_FRAMES)
+        return Baseline(
+            own * self.rest + (1 - own) * population.rest,
+            self.amplitude**own * population.amplitude ** (1 - own),
+        )
 
     def remove(self, space: str, expression: Tensor) -> Tensor:
         """[..., E] coefficients -> motion about the resting face, of everybody's size."""

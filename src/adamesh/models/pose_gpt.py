@@ -1,36 +1,49 @@
 """PoseGPT (AdaMesh, arXiv 2310.07236, section 3.3): speech and a pose style -> codes of head motion.
 
 A causal transformer over codes of `models.pose_vqvae`. Code k covers `frames_per_code` motion frames; it is
-predicted from the codes before it and from speech features up to `lookahead` feature frames into it, so
-that its first frame is late by no more than the mouth is.
+predicted from the codes before it and from speech up to `lookahead` feature frames into it, so that its
+first frame is late by no more than the mouth is.
+
+Of speech a few minutes of heads teach one thing that holds for strangers: heads move faster where it gets
+loud, and they do so a fifth of a second before. That is a path of its own, `Tempo`: each code has a pace,
+and codes whose pace is the expected one become likelier. What is said goes into the transformer as in the
+paper, by a bottleneck of `speech_dim` numbers. In the shipped network it is closed, for it learnt its minutes
+by heart (docs/decisions.md); a corpus of hours may open it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adamesh.nn.conformer import Conv, State
 from adamesh.nn.transformer import TransformerBlock
+
+LOUDNESS = -6  # channel of the features: the first of `audio.prosody.CHANNELS`, which come last
+POOL = 4  # feature frames of loudness that `Tempo` takes together: 80 ms
 
 
 @dataclass(frozen=True)
 class PoseGPTConfig:
     """Everything that is needed to build the network again."""
 
-    features: str = "whisper+log_mel"  # name of the speech features
-    feature_dim: int = 640  # their channels
+    features: str = "whisper+log_mel+prosody"  # name of the speech features; prosody comes last
+    feature_dim: int = 646  # their channels
+    speech_dim: int = 0  # numbers that the transformer is told of what is said with each code
     codes: int = 256  # of the VQ-VAE it belongs to
     features_per_code: int = 8  # feature frames of a code: 160 ms
+    past: int = 16  # feature frames of loudness before a code that its tempo depends on
     lookahead: int = 6  # feature frames of a code that are heard before it is given: 120 ms
+    ahead: int = 22  # feature frames of loudness beyond that, unless it streams: 440 ms
     code_dim: int = 16  # of the VQ-VAE's latents, which the style encoder reads
     style_dim: int = 16
     dim: int = 128
     heads: int = 4
     layers: int = 6
-    window: int = 96  # codes that attention looks back: 15 s
-    dropout: float = 0.2
+    window: int = 64  # codes that attention looks back: 10 s, as many as training has
+    dropout: float = 0.3
     units: int = 512  # of speech, the rows of style matrices
     styles: int = 0  # training styles that are kept for retrieval; training counts them
     vqvae: str = ""  # fingerprint of the VQ-VAE whose codes it gives; training notes it
@@ -44,20 +57,52 @@ class Sampling:
     top_p: float = (
         0.95  # the least likely codes beyond this share of the probability are never drawn
     )
+    guidance: float = 1.5  # 1: as predicted; above, what speech adds to the prediction counts more
+
+
+class Tempo(nn.Module):
+    """Loudness around a code -> how fast the head is expected to move in it.
+
+    Linear, over loudness pooled to `POOL` feature frames. Buffers `mean` and `weight` [taps] are a ridge
+    regression's, see `training.pose_gpt`.
+    """
+
+    mean: Tensor
+    weight: Tensor
+
+    def __init__(self, past: int, future: int, every: int) -> None:
+        """Args: past, future: feature frames before and behind a code's start; every: frames of a code."""
+        super().__init__()
+        self.past, self.future, self.every = past, future // POOL * POOL, every
+        taps = (self.past + self.future) // POOL
+        self.register_buffer("mean", torch.zeros(taps))
+        self.register_buffer("weight", torch.zeros(taps))
+
+    def windows(self, loudness: Tensor) -> Tensor:
+        """[B, every K] -> [B, K, taps]; beyond the ends the last value goes on."""
+        codes = loudness.shape[1] // self.every
+        long = F.pad(loudness[:, None], (self.past, self.future), mode="replicate")[:, 0]
+        near = long.unfold(1, self.past + self.future, self.every)[:, :codes]
+        return near.unflatten(2, (-1, POOL)).mean(3)
+
+    def forward(self, loudness: Tensor) -> Tensor:
+        """[B, every K] -> [B, K] in deviations of the log of speed."""
+        return (self.windows(loudness) - self.mean) @ self.weight
 
 
 class PoseGPT(nn.Module):
-    """Speech features, a style and the codes so far -> logits of the next code.
+    """Speech, a style and the codes so far -> logits of the next code.
 
     Buffers `style_keys` [N, U, code_dim] and `style_present` [N, U] are the style matrices of training
     clips, `style_values` [N, style_dim] their embeddings: what `models.pose_style.retrieve` looks in.
     `feature_mean` and `feature_std` [D] are the scale of the features, `centroids` [U, D] the units of speech
-    in that scale.
+    in that scale, `pace` [codes] how fast a head moves in each code (log, in deviations about the mean).
     """
 
     feature_mean: Tensor
     feature_std: Tensor
     centroids: Tensor
+    pace: Tensor
 
     style_keys: Tensor
     style_present: Tensor
@@ -66,18 +111,16 @@ class PoseGPT(nn.Module):
     def __init__(self, config: PoseGPTConfig) -> None:
         super().__init__()
         self.config = config
+        n = config.features_per_code
         self.style = nn.Sequential(
             nn.Linear(2 * config.code_dim, config.style_dim), nn.LayerNorm(config.style_dim)
         )
         self.embedding = nn.Embedding(config.codes + 1, config.dim)  # the last one: nothing yet
-        self.speech = Conv(
-            config.feature_dim,
-            config.dim,
-            2 * config.features_per_code,
-            causal=True,
-            stride=config.features_per_code,
-        )
-        self.speech_norm = nn.LayerNorm(config.dim)
+        if config.speech_dim:
+            self.words = Conv(config.feature_dim, config.speech_dim, 2 * n, causal=True, stride=n)
+            self.told = nn.Linear(config.speech_dim, config.dim)
+        self.tempo = Tempo(config.past, config.lookahead + config.ahead, n)
+        self.streamed_tempo = Tempo(config.past, config.lookahead, n)
         self.condition = nn.Linear(config.style_dim, config.dim)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(
@@ -89,10 +132,11 @@ class PoseGPT(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(config.feature_dim))
         self.register_buffer("feature_std", torch.ones(config.feature_dim))
         self.register_buffer("centroids", torch.zeros(config.units, config.feature_dim))
-        n = config.styles
-        self.register_buffer("style_keys", torch.zeros(n, config.units, config.code_dim))
-        self.register_buffer("style_present", torch.zeros(n, config.units))
-        self.register_buffer("style_values", torch.zeros(n, config.style_dim))
+        self.register_buffer("pace", torch.zeros(config.codes))
+        styles = config.styles
+        self.register_buffer("style_keys", torch.zeros(styles, config.units, config.code_dim))
+        self.register_buffer("style_present", torch.zeros(styles, config.units))
+        self.register_buffer("style_values", torch.zeros(styles, config.style_dim))
 
     def encode_style(self, latents: Tensor, mask: Tensor | None = None) -> Tensor:
         """Style embedding of a motion by mean and deviation of its VQ-VAE latents.
@@ -110,25 +154,49 @@ class PoseGPT(nn.Module):
         deviation = ((latents - mean[:, None]).square() * weight).sum(1).add(1e-4).sqrt()
         return self.style(torch.cat([mean, deviation], dim=1))
 
+    def hear(self, features: Tensor, *, streamed: bool = False) -> Tensor:
+        """What each code is told of the speech; zeros stand for no speech at all.
+
+        Args:
+            features: [B, 8 K, feature_dim] at 50 Hz, as `features.load_features` gives them.
+            streamed: nothing beyond `lookahead` is heard.
+        Returns:
+            [B, K, 1 + speech_dim]: the tempo, and what is said.
+        """
+        tempo = (self.streamed_tempo if streamed else self.tempo)(features[..., LOUDNESS])
+        if not self.config.speech_dim:
+            return tempo[..., None]
+        scaled = (features - self.feature_mean) / self.feature_std
+        late = self.config.features_per_code - self.config.lookahead
+        scaled = F.pad(scaled, (0, 0, late, 0))[:, : features.shape[1]]
+        return torch.cat([tempo[..., None], torch.tanh(self.words(scaled))], dim=2)
+
     def forward(
-        self, before: Tensor, features: Tensor, style: Tensor, state: State | None = None
+        self, before: Tensor, heard: Tensor, style: Tensor, state: State | None = None
     ) -> Tensor:
         """Logits of codes.
 
         Args:
             before: [B, K] the code before each; `config.codes` where there is none.
-            features: [B, 8 K, feature_dim] at 50 Hz: those that `heard` gives for the K codes.
+            heard: [B, K, 1 + speech_dim] from `hear`.
             style: [B, style_dim].
             state: keys and values of the past; None for a whole sequence.
         Returns:
             [B, K, codes].
         """
-        heard = self.speech_norm(self.speech(features, state))
-        x = self.embedding(before) + heard + self.condition(style)[:, None]
+        x = self.embedding(before) + self.condition(style)[:, None]
+        if self.config.speech_dim:
+            x = x + self.told(heard[..., 1:])
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, state)
-        return self.out(self.norm(x))
+        return self.out(self.norm(x)) + heard[..., :1] * self.pace
+
+    def nats(self, codes: Tensor, heard: Tensor, style: Tensor, first: int) -> Tensor:
+        """Mean negative log-likelihood of codes [B, K] from number `first` on; the rest as in `forward`."""
+        before = F.pad(codes[:, :-1], (1, 0), value=self.config.codes)
+        logits = self(before, heard, style)[:, first:]
+        return F.cross_entropy(logits.flatten(0, 1), codes[:, first:].flatten())
 
     def units(self, features: Tensor) -> Tensor:
         """[S, D] features -> [S] the unit of speech, of the k-means clusters, that each frame belongs to."""
@@ -136,47 +204,49 @@ class PoseGPT(nn.Module):
             (features - self.feature_mean) / self.feature_std, self.centroids
         ).argmin(1)
 
-    def heard(self, features: Tensor) -> Tensor:
-        """[..., S, D] features of a speech -> [..., S, D] as `forward` wants them: in their scale, and
-        late by what of a code is not heard before it is given."""
-        features = (features - self.feature_mean) / self.feature_std
-        late = self.config.features_per_code - self.config.lookahead
-        return torch.cat([torch.zeros_like(features[..., :late, :]), features], -2)[
-            ..., : features.shape[-2], :
-        ]
-
     @torch.no_grad()
     def sample(
         self,
-        features: Tensor,
+        heard: Tensor,
         style: Tensor,
         sampling: Sampling,
         generator: torch.Generator,
         *,
         prompt: Tensor,
+        prompt_heard: Tensor,
     ) -> Iterator[int]:
-        """Draws code after code, for as long as there are features.
+        """Draws code after code, for as long as there is speech.
+
+        Guidance is classifier-free guidance (arXiv 2207.12598): logits are none + guidance x (heard - none).
+        A transformer that hears words runs twice for it, side by side.
 
         Args:
-            features: [8 K, feature_dim] of the speech, not yet delayed.
+            heard: [K, 1 + speech_dim] of the speech, from `hear`.
             style: [1, style_dim].
-            prompt: [P] codes of a reference that went before, whose speech is not known, P may be 0: the
-                sequence goes on in their way.
+            prompt: [P] codes of a reference that went before, P >= 0: the sequence goes on in their way.
+            prompt_heard: [P, 1 + speech_dim] of the reference's own speech.
         Yields:
             K codes.
         """
-        n, state = self.config.features_per_code, State()
-        before = features.new_full((1, 1), self.config.codes, dtype=torch.long)
+        rows = 2 if self.config.speech_dim and sampling.guidance != 1 else 1
+        state = State()
+
+        def logits(before: Tensor, now: Tensor) -> Tensor:
+            if rows == 1:
+                guided = torch.cat([sampling.guidance * now[:, :1], now[:, 1:]], dim=1)
+                return self(before, guided[None], style, state)[0, -1]
+            both = torch.stack([now, torch.zeros_like(now)])
+            found = self(before.expand(2, -1), both, style.expand(2, -1), state)[:, -1]
+            return found[1].lerp(found[0], sampling.guidance)
+
+        before = torch.tensor([[self.config.codes]])
         if len(prompt):
-            shifted = torch.cat([before[0], prompt[:-1]])[None]
-            silent = features.new_zeros(1, n * len(prompt), features.shape[1])
-            self(shifted, silent, style, state)
+            logits(torch.cat([before[0], prompt[:-1]])[None], prompt_heard)
             before = prompt[-1].view(1, 1)
-        for chunk in self.heard(features).split(n):
-            logits = self(before, chunk[None], style, state)[0, 0].float()
-            code = draw(logits, sampling, generator)
+        for now in heard:
+            code = draw(logits(before, now[None]), sampling, generator)
             yield code
-            before = before.new_full((1, 1), code)
+            before = torch.tensor([[code]])
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:

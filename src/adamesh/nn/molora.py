@@ -11,7 +11,8 @@ these do. r_i is cut to min(m, n k / groups). B_i starts at zero, so an adapted 
 The branches sit on the weights as parametrizations: a layer is used, saved and moved as before.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,12 +49,40 @@ class LowRankMixture(nn.Module):
         )
         return weight + delta.view_as(weight)
 
+    @torch.no_grad()
+    def set_change(self, change: Tensor) -> None:
+        """Makes the branches add `change` [m, n k] to the weight, or the nearest they can.
 
-def attach(model: nn.Module, branches: tuple[Branch, ...], *, seed: int) -> None:
-    """Freezes `model` and puts branches on every linear and 1-D convolution weight in it."""
+        Singular values go to the branches in order: the first one has what is largest.
+        """
+        left, values, right = torch.linalg.svd(change, full_matrices=False)
+        first = 0
+        for scale, a, b in zip(self.scales, self.a, self.b, strict=True):
+            part = slice(first, first + len(a))
+            root = values[part].sqrt()
+            b.zero_()
+            b[:, : len(root)] = left[:, part] * root / scale
+            a[: len(root)] = root[:, None] * right[part]
+            first += len(a)
+
+
+def adaptable_layers(model: nn.Module) -> list[str]:
+    """Names of the layers that branches can be put on: every linear and 1-D convolution."""
+    return [name for name, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv1d)]
+
+
+def attach(
+    model: nn.Module,
+    branches: tuple[Branch, ...],
+    *,
+    seed: int,
+    layers: Iterable[str] | None = None,
+) -> None:
+    """Freezes `model` and puts branches on the weights of `layers`, of all that can have them by default."""
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
-    for layer in [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv1d)]:
+    for name in adaptable_layers(model) if layers is None else layers:
+        layer: Any = model.get_submodule(name)
         mixture = LowRankMixture(layer.weight.shape, branches, generator).to(layer.weight)
         parametrize.register_parametrization(layer, "weight", mixture)
 
@@ -85,16 +114,30 @@ def branch_state(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def load_branch_state(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Inverse of `branch_state` on a model with the same branches attached.
+def load_branches(model: nn.Module, branches: tuple[Branch, ...], state: dict[str, Tensor]) -> None:
+    """Puts the branches of a `branch_state` on a model that has none, each layer those that are given for it.
 
     Raises:
-        KeyError: a branch is missing or one too many is given.
+        KeyError: the model lacks a layer, or a matrix is missing.
     """
-    for layer, mixture in adapted_layers(model).items():
-        mixture.load_state_dict({name: state[f"{layer}.{name}"] for name in mixture.state_dict()})
-    if len(state) != len(branch_state(model)):
-        raise KeyError("the state holds branches of layers that this model does not have")
+    numbers = defaultdict(set)
+    for name in state:
+        layer, _, number = name.rsplit(".", 2)
+        numbers[layer].add(int(number))
+    for name, given in numbers.items():
+        try:
+            layer_of_model: Any = model.get_submodule(name)
+        except AttributeError as error:
+            raise KeyError(f"the model has no layer '{name}'") from error
+        order = sorted(given)
+        mixture = LowRankMixture(
+            layer_of_model.weight.shape, tuple(branches[i] for i in order), torch.Generator()
+        ).to(layer_of_model.weight)
+        mixture.load_state_dict(
+            {f"{m}.{i}": state[f"{name}.{m}.{j}"] for i, j in enumerate(order) for m in ("a", "b")}
+        )
+        parametrize.register_parametrization(layer_of_model, "weight", mixture)
+    model.requires_grad_(False)
 
 
 def mixed_branches(

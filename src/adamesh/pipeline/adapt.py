@@ -8,20 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from adamesh.alignment import estimate_offset, in_time
 from adamesh.checkpoints.networks import fingerprint, load_network
-from adamesh.data.sequences import in_other_voices, shut_frames, speech_activity
+from adamesh.data.sequences import shut_frames, speech_activity
 from adamesh.errors import InputError
 from adamesh.faces import Face
-from adamesh.features import load_features
+from adamesh.features import features_for_frames, load_features
 from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
-from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.blinks import BlinkStatistics, detect_blinks, frames_of_blinks
 from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
@@ -30,34 +28,22 @@ from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import POPULATION_SLOPE, squint_slope
-from adamesh.nn.molora import Branch, attach, branch_state, parameter_groups
+from adamesh.nn.molora import Branch, branch_state
 from adamesh.pipeline.amplitude import amplitude_gain
+from adamesh.pipeline.fitting import Shown, solve
 from adamesh.pipeline.pose import learn_pose
 from adamesh.pipeline.reference import is_track, load_reference
-from adamesh.pipeline.style import Style
+from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.retargeting import fit_to_face
 from adamesh.tracking.track import track_video
 
-LONGEST = 60.0  # s of a reference that are used; more makes adapting slower, not better
-
-
-@dataclass(frozen=True)
-class AdaptOptions:
-    """How the MoLoRA branches are fitted to a reference."""
-
-    branches: tuple[Branch, ...] = (
-        # Low ranks move fast and carry what is common to all frames; higher ones refine.
-        Branch(rank=2, alpha=4.0, learning_rate=1e-3),
-        Branch(rank=4, alpha=4.0, learning_rate=5e-4),
-        Branch(rank=8, alpha=4.0, learning_rate=2.5e-4),
-    )
-    steps: int = 50
-    voices: int = 6  # altered versions of the reference's speech, beside the recording itself
-    copies: int = 2  # of the reference a step, each in one of the voices
-    loss: LossWeights = LossWeights()  # noqa: RUF009, it is frozen
-    weight_decay: float = 0.01
-    seed: int = 0
+BRANCHES = (
+    # Low ranks move fast and carry what is common to all frames; higher ones refine.
+    Branch(rank=2, alpha=4.0, learning_rate=1e-3),
+    Branch(rank=4, alpha=4.0, learning_rate=5e-4),
+    Branch(rank=8, alpha=4.0, learning_rate=2.5e-4),
+)
 
 
 def adapt(
@@ -69,10 +55,9 @@ def adapt(
     made_for: Face | None = None,
     sound_offset: float | None = None,
     model: ExpressionAdapter | None = None,
-    options: AdaptOptions | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Style:
-    """Learns a person's style from about 10 seconds of them talking.
+    """Learns a person's style from about 10 seconds of them talking; more is better.
 
     Args:
         reference: a video with one face in view and its speech; with `audio`, a track of another tool
@@ -105,8 +90,6 @@ def adapt(
         made_for=made_for,
         sound_offset=sound_offset,
         model=model,
-        options=options,
-        progress=report("adapting"),
     )
 
 
@@ -118,8 +101,6 @@ def adapt_to_clip(
     made_for: Face | None = None,
     sound_offset: float | None = None,
     model: ExpressionAdapter | None = None,
-    options: AdaptOptions | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Style:
     """`adapt` for motion that is tracked already.
 
@@ -130,52 +111,31 @@ def adapt_to_clip(
         source: name of the reference, kept for people.
         made_for: the clip's face, where the clip does not tell.
         sound_offset: seconds by which the sound comes after the lips; found by default, see `alignment`.
-        progress: called with steps done and steps in all.
     """
     model = model or load_network(ExpressionAdapter)
-    options = options or AdaptOptions()
     face = load_named_face(model.config.face)
     clip = clip.resample(FPS)
-    clip = clip.slice(0, min(clip.frames, int(LONGEST * FPS)))
     fitted = fit_to_face(clip, face, made_for=made_for)
-    expression = torch.from_numpy(regression_target(fitted))
-    baseline, opening = Baseline.of(face, expression), mouth_opening(face, expression)
-    # Of some tools' tracks the identity is not known: the average one stands for it.
-    betas = torch.zeros(face.n_betas) if fitted.betas is None else torch.from_numpy(fitted.betas)
     found = None
     if sound_offset is None:
+        opening = mouth_opening(face, torch.from_numpy(regression_target(fitted)))
         found = estimate_offset(samples, opening.numpy())
         sound_offset = found.applied
     heard = in_time(samples, sound_offset)[: clip.frames * SAMPLES_PER_FRAME]
+    shown = look(fitted, heard, model)
     personal = copy.deepcopy(model)
-    frames = clip.frames + model.config.lookahead
-    extract = load_features(model.config.features)
-    count = options.voices if options.steps else 0
-    fitted_sound = np.pad(heard, (0, frames * SAMPLES_PER_FRAME - len(heard)))
-    voices = [
-        extract(fitted_sound),
-        *in_other_voices(fitted_sound, extract, count, seed=options.seed),
-    ]
-    shown = Shown(
-        motion=baseline.remove(face.space, expression),
-        shut=shut_frames(opening),
-        activity=speech_activity(heard, clip.frames),
-        betas=betas,
-    )
-    _fit(personal, face, voices, shown, options, progress)
-    personal.eval()
     with torch.no_grad():
         embedding = personal.encode_style(shown.motion[None])[0]
-    generated, _ = personal.predict(voices[0], embedding[None], betas[None])
+    unseen = solve(personal, shown, embedding, BRANCHES)
     head, eyes, upper = head_rotation(clip), eye_rotation(clip), upper_face(clip)
     return Style(
         base=fingerprint(model),
-        branches=options.branches if options.steps else (),
+        branches=BRANCHES,
         molora=branch_state(personal),
         embedding=embedding,
-        betas=betas,
-        baseline=baseline,
-        gain=amplitude_gain(face, generated, shown.motion),
+        betas=shown.betas,
+        baseline=shown.baseline,
+        gain=amplitude_gain(face, unseen, shown.motion),
         pose=learn_pose(head, heard),
         head_motion=over_joints(head),
         eye_motion=eyes,
@@ -188,60 +148,28 @@ def adapt_to_clip(
     )
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What a reference shows, as training has it of every clip: see `data.sequences.Sequence`."""
+def look(clip: MotionClip, heard: np.ndarray, model: ExpressionAdapter) -> Shown:
+    """What a clip of the model's face, at `FPS`, shows to `model`.
 
-    motion: Tensor  # [T, E] about the resting face
-    shut: Tensor  # [T] bool
-    activity: Tensor  # [T]
-    betas: Tensor  # [K]
-
-
-def _fit(
-    model: ExpressionAdapter,
-    face: Face,
-    voices: list[Tensor],
-    shown: Shown,
-    options: AdaptOptions,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Attaches MoLoRA to `model` and optimises it, and nothing else, on one reference."""
-    if not options.steps:
-        return
-    attach(model, options.branches, seed=options.seed)
-    groups = parameter_groups(model, options.branches)
-    optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=[branch.learning_rate for branch in options.branches],
-        total_steps=options.steps,
-        pct_start=0.2,
-        cycle_momentum=False,
+    Args:
+        heard: [N] its speech, in time with the lips.
+    """
+    face = load_named_face(model.config.face)
+    expression = torch.from_numpy(regression_target(clip))
+    baseline, population = Baseline.of(face, expression), default_style().baseline
+    if len(population.rest) == len(baseline.rest):  # the same coefficients
+        baseline = baseline.towards(population, clip.frames)
+    # Of some tools' tracks the identity is not known: the average one stands for it.
+    betas = torch.zeros(face.n_betas) if clip.betas is None else torch.from_numpy(clip.betas)
+    features = load_features(model.config.features)
+    return Shown(
+        features=features_for_frames(features, heard, clip.frames + model.config.lookahead),
+        motion=baseline.remove(face.space, expression),
+        baseline=baseline,
+        shut=shut_frames(mouth_opening(face, expression)),
+        activity=speech_activity(heard, clip.frames),
+        betas=betas,
     )
-    loss_function = ExpressionLoss(face, options.loss)
-    rng = np.random.default_rng(options.seed)
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(options.seed)
-    late = model.config.lookahead
-    rows = options.copies
-    wanted, shut, activity, betas = (
-        x.expand(rows, *x.shape) for x in (shown.motion, shown.shut, shown.activity, shown.betas)
-    )
-    mask = torch.ones(wanted.shape[:2], dtype=torch.bool)
-    model.train()
-    for step in range(options.steps):
-        heard = torch.stack([voices[i] for i in rng.integers(len(voices), size=rows)])
-        style = model.encode_style(shown.motion[None]).expand(rows, -1)
-        output = model(heard, style, betas).after_lookahead(late)
-        loss = loss_function(model, output, wanted, mask, shut, activity)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if progress is not None:
-            progress(step + 1, options.steps)
-    torch.random.set_rng_state(torch_state)  # the caller's own randomness goes on as if untouched
 
 
 @dataclass(frozen=True)

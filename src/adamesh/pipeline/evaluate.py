@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from adamesh.alignment import in_time
 from adamesh.data.corpus import Video
@@ -16,14 +15,11 @@ from adamesh.errors import InputError, MissingDependencyError
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
-from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
 from adamesh.metrics.mouth import closure_f1, mouth_opening
 from adamesh.metrics.sync import Sync, pearson, synchrony
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
-from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK
-from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
 from adamesh.pipeline.baselines import Baselines
 from adamesh.pipeline.speak import speak
 from adamesh.pipeline.style import Style, default_style
@@ -32,8 +28,8 @@ from adamesh.rates import FPS, SAMPLES_PER_FRAME
 SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
 SHORTEST_PERSON = 10.0  # s of video for a figure of their own
 REFERENCE = 10.0  # s that a style is learned from
+SHORTEST_REST = 5.0  # s beside it for figures of what was learned
 DRAWN, DRAWN_SECONDS = 4, 10.0  # people and seconds of a picture of curves
-SHORTEST_REST = 5.0  # s beside the reference for a figure of adaptation
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def evaluate_sync(
         tracks: folder with the offsets of the videos' sound.
         progress: called with the stage, what is done and what there is.
     """
-    _check_space(model)
+    check_space(model)
     face = load_embedded_face()
     style = style or default_style()
     personal = style.personal_model(model)
@@ -189,76 +185,13 @@ def draw_curves(figures: list[PersonSync], path: str | os.PathLike[str]) -> None
         picture.savefig(temporary, dpi=100, format="png")
 
 
-def _check_space(model: ExpressionAdapter) -> None:
+def check_space(model: ExpressionAdapter) -> None:
+    """Raises InputError where figures have no meaning: they are of the embedded head's lips."""
     if model.config.space != "arkit52":
         raise InputError(
             "figures are of the embedded head's lips, so of a model that gives 'arkit52'; this one gives "
             f"'{model.config.space}'"
         )
-
-
-@dataclass(frozen=True)
-class ArmFigures:
-    """One way of personalising, measured on what it has not seen of a person."""
-
-    lip_mm: float  # lip vertex error
-    upper_mm: float  # mean vertex error of the upper face
-    dynamics_mm: float  # upper-face dynamics deviation
-    correlation: float  # of mouth opening, zero lag
-    std_ratio: float
-
-
-ARMS = (
-    "neutral",
-    "embedding",
-    "gain and bias",
-    "embedding, gain and bias",
-    "MoLoRA",
-    "MoLoRA, as animated",
-)
-
-
-def evaluate_adaptation(
-    model: ExpressionAdapter,
-    person: Person,
-    *,
-    options: AdaptOptions | None = None,
-) -> dict[str, ArmFigures] | None:
-    """Every arm of `ARMS` on a person: 10 s as reference, the rest as test; None if the rest is short.
-
-    `neutral` is the default style; `embedding` the style encoder's alone; `gain and bias` fits these for
-    each action by least squares on the same reference, on top of either; `MoLoRA` is `adapt`. These are
-    bare regressions, whose best lip error is near a mouth that hardly moves; `MoLoRA, as animated` has the
-    amplitude that `animate` gives back, see `pipeline.amplitude`.
-    """
-    _check_space(model)
-    options = options or AdaptOptions()
-    clip, speech = joined(person)
-    target = _judged(torch.from_numpy(clip.expression.copy()))
-    split = int(REFERENCE * FPS)
-    if clip.frames - split < SHORTEST_REST * FPS:
-        return None
-    reference = clip.slice(0, split)
-    heard = speech[: split * SAMPLES_PER_FRAME]
-    neutral = default_style()
-    embedded, adapted = (
-        adapt_to_clip(reference, heard, person.name, sound_offset=0.0, model=model, options=chosen)
-        for chosen in (replace(options, steps=0), options)
-    )
-
-    def run(style: Style, *, intensity: float | None = None) -> Tensor:
-        personal = style.personal_model(model)
-        return _judged(speak(personal, style, speech, clip.frames, intensity=intensity))
-
-    runs = {
-        "neutral": run(neutral),
-        "embedding": run(embedded),
-        "MoLoRA": run(adapted),
-        "MoLoRA, as animated": run(adapted, intensity=1.0),
-    }
-    for name, base in (("gain and bias", "neutral"), ("embedding, gain and bias", "embedding")):
-        runs[name] = _gain_and_bias(runs[base], target, split)
-    return {name: _arm(runs[name][split:], target[split:]) for name in ARMS}
 
 
 def joined(person: Person) -> tuple[MotionClip, np.ndarray]:
@@ -275,32 +208,3 @@ def joined(person: Person) -> tuple[MotionClip, np.ndarray]:
     }
     clip = replace(first, **joined, confidence=None, transl=None)
     return clip, np.concatenate(speech)
-
-
-def _judged(expression: Tensor) -> Tensor:
-    """Without blinks and gaze, which no arm predicts from speech."""
-    expression = expression.clone()
-    expression[:, EYE_BLINK + EYE_LOOK] = 0.0
-    return expression
-
-
-def _gain_and_bias(predicted: Tensor, target: Tensor, split: int) -> Tensor:
-    """`predicted` after a gain and a bias for each action, by least squares on the first frames."""
-    x, y = predicted[:split], target[:split]
-    x_mean, y_mean = x.mean(0), y.mean(0)
-    gain = ((x - x_mean) * (y - y_mean)).mean(0) / (x - x_mean).square().mean(0).clamp_min(1e-6)
-    return ((predicted - x_mean) * gain + y_mean).clamp(0, 1)
-
-
-def _arm(predicted: Tensor, target: Tensor) -> ArmFigures:
-    face = load_embedded_face()
-    p, t = (face(expression=x).vertices[None] for x in (predicted, target))
-    upper = face.regions["upper_face"]
-    sync = synchrony(mouth_opening(face, predicted).numpy(), mouth_opening(face, target).numpy())
-    return ArmFigures(
-        lip_mm=float(lip_vertex_error(p, t, face.regions["lips"])),
-        upper_mm=float(mean_vertex_error(p, t, upper)),
-        dynamics_mm=float(dynamics_deviation(p, t, upper)),
-        correlation=sync.correlation,
-        std_ratio=sync.std_ratio,
-    )

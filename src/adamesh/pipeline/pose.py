@@ -18,7 +18,9 @@ from adamesh.motion.head import deviation
 from adamesh.nn.conformer import State
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-PROMPT = 64  # codes of a reference that a generated motion goes on from: its last 10 s
+PROMPT = (
+    32  # codes of a reference that a generated motion goes on from: its last 5 s, as in training
+)
 CODES_AT_ONCE = 256  # that are turned into motion together: 41 s
 GAIN_SECONDS = 20.0  # of generated motion that the amplitude is measured on
 LARGEST_GAIN = 2.0
@@ -63,6 +65,7 @@ class PoseStyle:
         base: fingerprint of the pose adapter it belongs to.
         embedding: [style_dim], retrieved by the style matrix.
         codes: [P] the reference's own last codes, which a generated motion goes on from.
+        heard: [P, 1 + speech_dim] what PoseGPT was told of the speech that goes with them.
         deviation: [3] radians, of the reference on each axis.
         gain: [3] what generated motion is multiplied by to move as far as the reference.
     """
@@ -70,6 +73,7 @@ class PoseStyle:
     base: str
     embedding: Tensor
     codes: Tensor
+    heard: Tensor
     deviation: np.ndarray
     gain: np.ndarray
 
@@ -95,8 +99,16 @@ def learn_pose(
     heard[: len(samples)] = samples[: len(heard)]
     spoken = load_features(gpt.config.features)(heard)
     matrix = style_matrix(latents, gpt.units(spoken), gpt.config.units)
-    embedding = retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values)
-    style = PoseStyle(adapter.fingerprint, embedding, codes[-PROMPT:], own, np.ones(3, np.float32))
+    with torch.no_grad():
+        told = gpt.hear(spoken[None])[0]
+    style = PoseStyle(
+        base=adapter.fingerprint,
+        embedding=retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values),
+        codes=codes[-PROMPT:],
+        heard=told[-PROMPT:],
+        deviation=own,
+        gain=np.ones(3, np.float32),
+    )
     # How far the generated motion swings depends on the style; the reference's own speech tells.
     longer = np.resize(heard, int(GAIN_SECONDS * SAMPLE_RATE))
     trial = generate_pose(style, longer, int(GAIN_SECONDS * FPS), seed=0, adapter=adapter)
@@ -112,6 +124,7 @@ def generate_pose(
     frames: int,
     *,
     seed: int,
+    streamed: bool = False,
     sampling: Sampling | None = None,
     adapter: PoseAdapter | None = None,
 ) -> np.ndarray:
@@ -120,6 +133,7 @@ def generate_pose(
     Args:
         samples: [N] of the speech.
         frames: T, motion frames wanted.
+        streamed: hear as a stream does: a third of a second less ahead.
     Returns:
         [T, 3] axis-angle of the head about its mean pose, 25 fps.
     Raises:
@@ -134,9 +148,15 @@ def generate_pose(
     n = adapter.vqvae.config.frames_per_code
     count = -(-frames // n)
     features = features_for_frames(load_features(adapter.gpt.config.features), samples, count * n)
-    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        heard = adapter.gpt.hear(features[None], streamed=streamed)[0]
     drawn = adapter.gpt.sample(
-        features, style.embedding[None], sampling or Sampling(), generator, prompt=style.codes
+        heard,
+        style.embedding[None],
+        sampling or Sampling(),
+        torch.Generator().manual_seed(seed),
+        prompt=style.codes,
+        prompt_heard=style.heard,
     )
     codes = torch.tensor(list(drawn))
     # The prompt runs through the decoder too: motion begins where the reference was, not at rest.

@@ -22,7 +22,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.saccades import GazeStatistics
-from adamesh.nn.molora import Branch, attach, load_branch_state, merge
+from adamesh.nn.molora import Branch, load_branches, merge
 from adamesh.pipeline.pose import PoseStyle
 
 KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no brows that move
@@ -82,10 +82,8 @@ class Style:
                 "run `adamesh adapt` on its video again"
             )
         model = copy.deepcopy(base)
-        if self.branches:
-            attach(model, self.branches, seed=0)
-            load_branch_state(model, self.molora)
-            merge(model)
+        load_branches(model, self.branches, self.molora)
+        merge(model)
         return model.eval().requires_grad_(False)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -101,6 +99,7 @@ class Style:
             "rest": self.baseline.rest,
             "pose_embedding": self.pose.embedding,
             "pose_codes": self.pose.codes.short(),
+            "pose_heard": self.pose.heard,
             "pose_deviation": torch.from_numpy(self.pose.deviation),
             "pose_gain": torch.from_numpy(self.pose.gain),
             "head_motion": torch.from_numpy(np.ascontiguousarray(self.head_motion)),
@@ -164,6 +163,7 @@ class Style:
                 base=metadata["pose_base"],
                 embedding=tensors["pose_embedding"],
                 codes=tensors["pose_codes"].long(),
+                heard=tensors["pose_heard"],
                 deviation=tensors["pose_deviation"].numpy(),
                 gain=tensors["pose_gain"].numpy(),
             ),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, save_network
 from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence
-from adamesh.models.pose_gpt import PoseGPT, PoseGPTConfig
+from adamesh.models.pose_gpt import LOUDNESS, PoseGPT, PoseGPTConfig
 from adamesh.models.pose_style import style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import MIRROR_AXES, deviation
@@ -24,6 +24,10 @@ IGNORED = -100  # code of frames beyond a clip's end
 UNIT_FRAMES = 40_000  # feature frames that the k-means units are made from
 STYLE_SECONDS = 10.0  # of motion in a style that is kept: as much as a reference has
 MOST_STYLES = 8  # of a speaker, before mirroring
+STILL = 0.01  # deviations a frame: heads that move less are alike
+RARE = 4  # occurrences as which the mean counts in a code's pace
+LEAST_LOUDNESS = 0.05  # deviation of a channel that is not silence
+TEMPO_PRIOR = 1000.0  # of the ridge regression on loudness
 
 
 class PoseGPTTraining(LoopConfig):
@@ -33,9 +37,9 @@ class PoseGPTTraining(LoopConfig):
     weight_decay: float = 0.1
     ema: float = 0.995
     other_voices: int = 2  # altered versions of each recording's speech
-    window: int = 256  # motion frames
+    window: int = 128  # motion frames, behind as many of a reference
     drop_style: float = 0.1  # share of windows without a style
-    drop_speech: float = 0.1  # share of windows without speech: what codes of a reference come with
+    drop_speech: float = 0.2  # share of windows without speech, which guidance compares with
     drop_code: float = 0.1  # share of past codes that are blanked, so that speech must be heard
     model: PoseGPTConfig = PoseGPTConfig()
     augmentation: PoseAugmentation = PoseAugmentation()
@@ -52,17 +56,70 @@ def _codes(vqvae: PoseVQVAE, motion: Tensor, mask: Tensor) -> tuple[Tensor, Tens
 
 
 def _loss(model: PoseGPT, vqvae: PoseVQVAE, batch: PoseBatch, config: PoseGPTTraining) -> Tensor:
-    _, codes, _ = _codes(vqvae, batch.motion, batch.mask)
-    latents, _, valid = _codes(vqvae, batch.reference, batch.reference_mask)
-    kept = torch.rand(len(codes), 1) >= config.drop_style
+    """Cross-entropy of a stretch of motion behind another of the same person, as `sample` has it.
+
+    The style is of the first stretch, so no code that is asked for is in it.
+    """
+    nothing, rows = model.config.codes, len(batch.motion)
+    latents, shown, valid = _codes(vqvae, batch.reference, batch.reference_mask)
+    _, wanted, _ = _codes(vqvae, batch.motion, batch.mask)
+    kept = torch.rand(rows, 1) >= config.drop_style
     style = model.encode_style(latents, valid) * kept
-    nothing = model.config.codes
-    before = F.pad(codes[:, :-1], (1, 0), value=nothing)
+    before = F.pad(torch.cat([shown, wanted], 1)[:, :-1], (1, 0), value=nothing)
     blank = (before == IGNORED) | (torch.rand(before.shape) < config.drop_code)
     before = before.masked_fill(blank, nothing)
-    spoken = torch.rand(len(codes), 1, 1) >= config.drop_speech
-    logits = model(before, model.heard(batch.features) * spoken, style)
-    return F.cross_entropy(logits.flatten(0, 1), codes.flatten(), ignore_index=IGNORED)
+    heard = torch.cat([model.hear(batch.reference_features), model.hear(batch.features)], dim=1)
+    spoken = torch.rand(rows, 1, 1) >= config.drop_speech
+    logits = model(before, heard * spoken, style)
+    judged = logits[:, shown.shape[1] :]
+    return F.cross_entropy(judged.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED)
+
+
+def _fit_tempo(model: PoseGPT, vqvae: PoseVQVAE, sequences: list[PoseSequence]) -> None:
+    """The pace of each code, and what of the tempo loudness tells: ridge regressions over all clips."""
+    n, per_code = vqvae.config.frames_per_code, model.config.features_per_code
+    wanted, codes, loudness = [], [], []
+    for sequence in sequences:
+        k = len(sequence.motion) // n
+        motion = sequence.motion[: k * n]
+        speed = F.pad(motion.diff(dim=0).norm(dim=1), (1, 0)).view(k, n)
+        pace = torch.log(speed.mean(1) + STILL)
+        wanted.append((pace - pace.mean()) / pace.std())
+        with torch.no_grad():
+            codes.append(vqvae.codes(vqvae.encode(motion[None]))[0])
+        heard = sequence.voices[0][: k * per_code, LOUDNESS].float()
+        loudness.append(F.pad(heard, (0, k * per_code - len(heard)), value=float(heard[-1])))
+    target, code = torch.cat(wanted), torch.cat(codes)
+    count = torch.bincount(code, minlength=model.config.codes)
+    # Codes that hardly occur are taken for neither fast nor slow.
+    pace = torch.zeros(model.config.codes).index_add_(0, code, target) / (count + RARE)
+    model.pace.copy_(pace)
+    speakers = [s.speaker for s, x in zip(sequences, wanted, strict=True) for _ in x]
+    for tempo in (model.tempo, model.streamed_tempo):
+        rows = torch.cat([tempo.windows(x[None])[0] for x in loudness])
+        mean, scale = rows.mean(0), rows.std(0) + LEAST_LOUDNESS
+        x = (rows - mean) / scale
+        weight, r = _ridge(x, target, speakers)
+        # Of a normal variable that is known with correlation r, likelihoods change by r / (1 - r^2).
+        certainty = max(r, 0.0) / (1 - r * r) / (x @ weight).std().clamp_min(1e-6)
+        tempo.mean.copy_(mean)
+        tempo.weight.copy_(certainty * weight / scale)
+
+
+def _ridge(x: Tensor, target: Tensor, speakers: list[str]) -> tuple[Tensor, float]:
+    """Weights of a ridge regression, and the correlation it has on speakers that it has not seen."""
+
+    def solved(chosen: Tensor) -> Tensor:
+        seen = x[chosen]
+        prior = TEMPO_PRIOR * torch.eye(x.shape[1])
+        return torch.linalg.solve(seen.T @ seen + prior, seen.T @ target[chosen])
+
+    predicted = torch.zeros_like(target)
+    for speaker in sorted(set(speakers)):
+        theirs = torch.tensor([other == speaker for other in speakers])
+        predicted[theirs] = x[theirs] @ solved(~theirs)
+    r = float(torch.corrcoef(torch.stack([predicted, target]))[0, 1])
+    return solved(torch.ones(len(x), dtype=torch.bool)), r if r == r else 0.0
 
 
 def _fit_units(model: PoseGPT, sequences: list[PoseSequence], seed: int) -> None:
@@ -156,28 +213,40 @@ def _keep_styles(model: PoseGPT, vqvae: PoseVQVAE, pieces: list[_Piece]) -> None
 def code_figures(
     model: PoseGPT, vqvae: PoseVQVAE, sequences: list[PoseSequence]
 ) -> dict[str, float]:
-    """Mean negative log-likelihood of a code, in nats, with the right speech and with another clip's."""
-    right, wrong, total = 0.0, 0.0, 0
+    """Mean negative log-likelihood of a code, in nats: of the second half of each clip, behind the first.
+
+    Style and prompt are the first half's.
+
+    Returns:
+        `right`: with the clip's own speech, `streamed`: as a stream hears it, `wrong`: with another
+        clip's, `none`: without any.
+    """
     n = vqvae.config.frames_per_code
     per_code = n * FEATURES_PER_FRAME
+    totals = dict.fromkeys(("right", "streamed", "wrong", "none"), 0.0)
+    count = 0
     for i, sequence in enumerate(sequences):
-        k = len(sequence.motion) // n
-        other = sequences[(i + 1) % len(sequences)].voices[0]
+        half = len(sequence.motion) // n // 2
+        k = 2 * half
+        other = sequences[(i + 1) % len(sequences)].voices[0].float()
         with torch.inference_mode():
             latents = vqvae.encode(sequence.motion[None, : k * n])
             codes = vqvae.codes(latents)
-            style = model.encode_style(latents)
-            before = F.pad(codes[:, :-1], (1, 0), value=model.config.codes)
-            for name, voice in (("right", sequence.voices[0]), ("wrong", other)):
-                repeated = voice.float().repeat(-(-k * per_code // len(voice)), 1)[: k * per_code]
-                logits = model(before, model.heard(repeated)[None], style)
-                value = float(F.cross_entropy(logits[0], codes[0], reduction="sum"))
-                if name == "right":
-                    right += value
-                else:
-                    wrong += value
-        total += k
-    return {"nats": right / total, "nats with wrong speech": wrong / total}
+            style = model.encode_style(latents[:, :half])
+            own = sequence.voices[0].float()
+            own = F.pad(own, (0, 0, 0, max(k * per_code - len(own), 0)))[None, : k * per_code]
+            another = other.repeat(-(-k * per_code // len(other)), 1)[None, : k * per_code]
+            right, wrong = model.hear(own), model.hear(another)
+            ways = {
+                "right": right,
+                "streamed": model.hear(own, streamed=True),
+                "wrong": torch.cat([right[:, :half], wrong[:, half:]], 1),
+                "none": torch.zeros_like(right),
+            }
+            for name, heard in ways.items():
+                totals[name] += half * float(model.nats(codes, heard, style, half))
+        count += half
+    return {name: total / count for name, total in totals.items()}
 
 
 def train_pose_gpt(
@@ -199,6 +268,7 @@ def train_pose_gpt(
     torch.manual_seed(config.seed)
     model = PoseGPT(config.model)
     _fit_units(model, train, config.seed)
+    _fit_tempo(model, vqvae, train)
     pieces = _style_pieces(model, train, vqvae.config.frames_per_code)
     model = _with_styles(model, len(pieces), fingerprint(vqvae))
     sampler = PoseSampler(train, config.window, config.augmentation, config.seed)
