@@ -21,7 +21,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
-from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
+from adamesh.pipeline.adapt import adapt_to_clip
 from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.rates import FPS, SAMPLE_RATE
 from adamesh.tracking.track import track_video
@@ -108,10 +108,9 @@ def test_shifts_of_the_sample_are_found(clip: MotionClip, sound: np.ndarray) -> 
 def test_adapting_makes_up_for_late_sound(clip: MotionClip, sound: np.ndarray) -> None:
     """The same style from late sound as from sound in time, and none of it where it is told not to."""
     model = load_network(ExpressionAdapter)
-    few = AdaptOptions(steps=2, voices=0)
 
     def gain(samples: np.ndarray, offset: float | None = None) -> float:
-        style = adapt_to_clip(clip, samples, "", sound_offset=offset, model=model, options=few)
+        style = adapt_to_clip(clip, samples, "", sound_offset=offset, model=model)
         assert (style.sound_offset is None) == (offset is not None)
         return style.gain
 

@@ -105,6 +105,7 @@ def style_of(base: str) -> Style:
             base=base,
             embedding=torch.zeros(16),
             codes=torch.zeros(0, dtype=torch.long),
+            heard=torch.zeros(0, 1),
             deviation=np.ones(3, np.float32),
             gain=np.ones(3, np.float32),
         ),

@@ -1,7 +1,6 @@
 """Figures: on a corpus of two halves of the packaged sample, against what they must be."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,21 @@ from adamesh.media.audio import load_audio, write_wav
 from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
-from adamesh.motion.spaces import BROWS
+from adamesh.motion.spaces import BROWS, MIRROR
 from adamesh.pipeline import baselines as baselines_module
+from adamesh.pipeline import evaluate_adaptation as adaptation_module
+from adamesh.pipeline import evaluate_pose as pose_module
 from adamesh.pipeline import evaluate_upper_face as upper_face_module
-from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
 from adamesh.pipeline.baselines import FUTURE, PAST, Baselines
 from adamesh.pipeline.evaluate import Person, draw_curves, evaluate_sync, load_people
+from adamesh.pipeline.evaluate_adaptation import (
+    PersonAdaptation,
+    describe,
+    evaluate_adaptation,
+    identified,
+)
 from adamesh.pipeline.evaluate_offsets import SHIFTS, evaluate_offsets
+from adamesh.pipeline.evaluate_pose import WAYS, evaluate_pose
 from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face, within
 from adamesh.pipeline.sample import SAMPLE_REFERENCE
 from adamesh.rates import FPS, SAMPLE_RATE
@@ -145,9 +152,6 @@ def test_an_upper_face_is_judged_on_what_was_not_seen(
     clip: MotionClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sample twice: the second time, brows are held still, and nothing may be found there."""
-    monkeypatch.setattr(
-        upper_face_module, "adapt_to_clip", partial(adapt_to_clip, options=AdaptOptions(steps=0))
-    )
     monkeypatch.setattr(upper_face_module, "SEEDS", 2)
     first = clip.resample(FPS)
     expression = first.expression.copy()
@@ -175,3 +179,88 @@ def test_within_thirty_percent() -> None:
     assert not within(0.1, 0.0)
     assert not within(float("nan"), 1.0)
     assert within(float("nan"), float("nan"))
+
+
+@pytest.fixture(scope="module")
+def two(clip: MotionClip) -> list[Person]:
+    """The sample's person twice over, and somebody who moves backwards with a mirrored smile."""
+    first = clip.resample(FPS)
+    sound = load_audio(SAMPLE_REFERENCE)
+    fitted = np.zeros(first.frames * SAMPLE_RATE // FPS, np.float32)
+    fitted[: min(len(sound), len(fitted))] = sound[: len(fitted)]
+    other = replace(
+        first,
+        expression=first.expression[::-1, MIRROR].copy(),
+        head_pose=-1.5 * first.head_pose,
+        neck_pose=-1.5 * first.neck_pose,
+    )
+    backwards = fitted[::-1].copy()
+    return [
+        Person("a", [first, first], [fitted, fitted], [fitted, fitted]),
+        Person("b", [other, other], [backwards, backwards], [backwards, backwards]),
+    ]
+
+
+def test_adaptation_figures(two: list[Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen a second time must be said better after adapting."""
+    fast = {name: replace(d, steps=4) for name, d in adaptation_module.BY_GRADIENT.items()}
+    monkeypatch.setattr(adaptation_module, "BY_GRADIENT", fast)
+    rows = evaluate_adaptation(load_network(ExpressionAdapter), two)
+    assert [row.name for row in rows] == ["a", "b"]
+    for row in rows:
+        assert {"neutral", "adapt", "adapt, as animated", *fast} <= set(row.arms)
+        still, neutral, adapted = (row.arms[k] for k in ("still mouth", "neutral", "adapt"))
+        assert still.std_ratio == pytest.approx(0, abs=1e-4)
+        assert adapted.correlation > neutral.correlation
+        assert adapted.centred_mm < neutral.centred_mm
+        assert adapted.centred_mm < adapted.lip_mm
+        assert row.arms["MoLoRA, by gradient"].seconds > 0
+        shift = row.arms["neutral, mean shift"]
+        assert shift.centred_mm == pytest.approx(neutral.centred_mm, rel=1e-3)
+        assert set(row.lengths) == {3.0, 5.0, 10.0}
+    short = [Person("c", two[0].clips[:1], two[0].speech[:1], two[0].speech[:1])]
+    assert evaluate_adaptation(load_network(ExpressionAdapter), short) == []
+
+
+def test_people_are_known_by_what_sets_them_apart() -> None:
+    """Whatever is done to all of them alike."""
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.randn(5, 30, generator=generator)
+    generated = 0.5 * seen + 0.1 * torch.randn(5, 30, generator=generator) + 3.0
+    generated[4] = 0.5 * seen[2] + 3.0
+    rows = [
+        PersonAdaptation(name, {}, {}, a, b)
+        for name, a, b in zip("abcde", seen, generated, strict=True)
+    ]
+    assert identified(rows) == ["a", "b", "c", "d", "c"]
+
+
+def test_a_description_knows_mean_size_and_company() -> None:
+    x = torch.rand(200, 52, generator=torch.Generator().manual_seed(0))
+    same = describe(x)
+    assert torch.equal(
+        describe(x.flip(0)[torch.arange(200)]).round(decimals=4), same.round(decimals=4)
+    )
+    assert (describe(x + 0.1) - same).norm() > 0.05
+    assert (describe(0.5 * x) - same).norm() > 0.05
+    assert (describe(x[torch.randperm(200)]) - same).norm() < 1e-4
+
+
+def test_head_figures(two: list[Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pose_module, "RUN_SECONDS", 12.0)
+    monkeypatch.setattr(pose_module, "RUNS", 2)
+    monkeypatch.setattr(pose_module, "SEEDS", 1)
+    figures = evaluate_pose(two)
+    assert figures.runs == 2
+    assert figures.frozen == figures.exploding == 0
+    for row in figures.people:
+        assert tuple(row.ways) == WAYS
+        seen, generated, looped = (row.ways[k] for k in ("seen", "generated", "looped"))
+        assert seen.distance == pytest.approx(0, abs=1e-3)
+        assert looped.distance < row.ways["another's loop"].distance
+        assert 0.3 < row.closeness < 2
+        assert generated.speed > 0
+        assert len(row.nats) == 8
+        assert all(0 < nats < 12 for nats in row.nats.values())
+    with pytest.raises(InputError, match="two are needed"):
+        evaluate_pose(two[:1])

@@ -13,7 +13,7 @@ from adamesh.nn.molora import (
     adapted_layers,
     attach,
     branch_state,
-    load_branch_state,
+    load_branches,
     merge,
     parameter_groups,
     unmerge,
@@ -141,12 +141,44 @@ def test_branch_state_round_trip_and_seed(x: torch.Tensor) -> None:
     model = Net()
     other = copy.deepcopy(model)
     attach(model, BRANCHES, seed=3)
-    attach(other, BRANCHES, seed=4)
     disturb(model)
-    load_branch_state(other, branch_state(model))
+    state = branch_state(model)
+    load_branches(other, BRANCHES, state)
     assert torch.equal(model(x), other(x))
+    assert not any(p.requires_grad for p in other.parameters())
     with pytest.raises(KeyError):
-        load_branch_state(other, branch_state(model) | {"elsewhere.a.0": torch.zeros(1)})
+        load_branches(Net(), BRANCHES, state | {"elsewhere.a.0": torch.zeros(1)})
+    again = Net()
+    attach(again, BRANCHES, seed=3)
+    start = branch_state(again)
+    assert all(torch.equal(start[name], state[name]) for name in state if ".a." in name)
+
+
+def test_some_layers_alone_may_have_branches(x: torch.Tensor) -> None:
+    model = Net()
+    base = copy.deepcopy(model)
+    attach(model, BRANCHES, seed=0, layers=["full"])
+    disturb(model)
+    assert set(adapted_layers(model)) == {"full"}
+    load_branches(base, BRANCHES, branch_state(model))
+    assert torch.equal(model(x), base(x))
+
+
+def test_a_change_goes_into_the_branches_largest_first() -> None:
+    generator = torch.Generator().manual_seed(2)
+    branches = (Branch(1, 4.0, 1e-3), Branch(2, 1.5, 1e-3))
+    change = torch.randn(6, 9, generator=generator)
+    mixture = LowRankMixture(torch.Size((6, 9)), branches, generator)
+    mixture.set_change(change)
+    left, values, right = torch.linalg.svd(change, full_matrices=False)
+    nearest = left[:, :3] * values[:3] @ right[:3]
+    torch.testing.assert_close(mixture(torch.zeros(6, 9)), nearest, atol=1e-5, rtol=1e-5)
+    first = 4.0 * mixture.b[0] @ mixture.a[0]
+    torch.testing.assert_close(first, values[0] * left[:, :1] @ right[:1], atol=1e-5, rtol=1e-5)
+    # More rank than the change has: exactly it.
+    wide = LowRankMixture(torch.Size((6, 9)), (Branch(4, 1.0, 0.1), Branch(8, 1.0, 0.1)), generator)
+    wide.set_change(change)
+    torch.testing.assert_close(wide(torch.zeros(6, 9)), change, atol=1e-5, rtol=1e-5)
 
 
 def test_summed_branches_span_one_lora_of_the_rank_sum() -> None:

@@ -28,7 +28,7 @@ from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regressed_motion, regression_size, regression_target
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.adapt import AdaptOptions, adapt_to_clip
+from adamesh.pipeline.adapt import adapt_to_clip
 from adamesh.pipeline.animate import animate
 from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.pipeline.style import Style
@@ -103,7 +103,7 @@ def model(
 @pytest.fixture(scope="module")
 def style(model: ExpressionAdapter) -> Style:
     samples, clip = spoken(0)
-    return adapt_to_clip(clip, samples, "me.mp4", model=model, options=AdaptOptions(steps=2))
+    return adapt_to_clip(clip, samples, "me.mp4", model=model)
 
 
 def test_the_corpus_is_on_the_other_face(corpus: list[Sequence]) -> None:

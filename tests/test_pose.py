@@ -11,8 +11,16 @@ import torch
 from adamesh.checkpoints.networks import load_network
 from adamesh.data.poses import PoseAugmentation, PoseSampler, PoseSequence
 from adamesh.errors import InputError
-from adamesh.metrics.head import beat_alignment, speech_onsets, speed, std_degrees
-from adamesh.models.pose_gpt import PoseGPT, PoseGPTConfig, Sampling, draw
+from adamesh.metrics.head import (
+    follows,
+    frechet_degrees,
+    range_degrees,
+    short_motions,
+    speed,
+    std_degrees,
+    still_share,
+)
+from adamesh.models.pose_gpt import NEAR, POOL, PoseGPT, PoseGPTConfig, Sampling, draw
 from adamesh.models.pose_style import NEIGHBOURS, StyleMatrix, retrieve, style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
 from adamesh.motion.clip import MotionClip
@@ -41,8 +49,8 @@ from adamesh.training.pose_vqvae import PoseVQVAETraining, reconstruction, train
 
 VQVAE = PoseVQVAEConfig(codes=16, code_dim=8, dim=24, blocks=1)
 GPT = PoseGPTConfig(
-    features="log_mel", feature_dim=6, codes=16, code_dim=8, style_dim=4, dim=32, heads=2, layers=2,
-    window=12, dropout=0.0, units=10,
+    features="log_mel", feature_dim=6, speech_dim=4, codes=16, code_dim=8, style_dim=4, dim=32,
+    heads=2, layers=2, window=12, dropout=0.0, units=10,
 )  # fmt: skip
 NONE = PoseAugmentation(mirror=0, scale=0, speed=1)
 
@@ -87,22 +95,39 @@ class TestHead:
         assert std_degrees(nod)[1:] == (0, 0)
         assert speed(nod, FPS) == pytest.approx(np.degrees(4 * 0.1 * 1.0), rel=0.02)
 
-    def test_beats_in_time_align_and_others_do_not(self) -> None:
-        time = np.arange(500) / FPS
-        nod = np.zeros((500, 3))
-        nod[:, 0] = np.sin(2 * np.pi * 1.0 * time)  # still at 0.25 s, 0.75 s, ...
-        on = np.arange(0.25, 20, 0.5)
-        assert beat_alignment(nod, FPS, on) > 0.95
-        assert beat_alignment(nod, FPS, on + 0.25) < 0.1
-        assert beat_alignment(np.zeros((500, 3)), FPS, on[:0]) == 0
+    def test_a_head_that_moves_before_it_gets_loud_follows(self) -> None:
+        """By a lead of 0.12 s; one that moves later, or by chance, does less."""
+        rng = np.random.default_rng(0)
+        loud = np.repeat(rng.normal(size=200), 5)
+        pace = 0.02 * np.exp(0.5 * np.convolve(loud, np.hanning(7) / 3, "same"))
+        moved = np.cumsum(pace * np.where(np.arange(1000) % 50 < 25, 1, -1))
+        nod = np.stack([moved, 0 * moved, 0 * moved], 1)
+        found = {lag: follows(np.roll(nod, lag, 0), loud, FPS) for lag in (-9, -3, 3)}
+        assert found[-3] > 0.9
+        assert found[-3] > found[-9] + 0.3
+        assert found[-3] > found[3] + 0.3
+        assert follows(nod, np.zeros(1000), FPS) == 0
+        assert follows(np.zeros((1000, 3)), loud, FPS) == 0
 
-    def test_onsets_are_where_sound_begins(self) -> None:
-        samples = np.zeros(4 * SAMPLE_RATE, np.float32)
-        for start in (1.0, 2.5):
-            first = int(start * SAMPLE_RATE)
-            samples[first : first + 4000] = 0.3 * np.sin(np.arange(4000))
-        onsets = speech_onsets(samples, SAMPLE_RATE)
-        np.testing.assert_allclose(onsets, [1.0, 2.5], atol=0.06)
+    def test_still_frames_and_range(self) -> None:
+        nod = np.zeros((1000, 3))
+        nod[500:, 1] = np.radians(4) * np.sin(2 * np.pi * np.arange(500) / FPS)
+        assert still_share(nod, FPS) == pytest.approx(0.5, abs=0.06)
+        assert range_degrees(nod[500:])[1] == pytest.approx(8 * np.sin(0.45 * np.pi), rel=0.02)
+        assert range_degrees(nod)[0] == 0
+
+    def test_the_distance_of_motions(self) -> None:
+        """Zero for itself, that of the means and of the sizes where it is known."""
+        rng = np.random.default_rng(0)
+        a = rng.normal(size=(4000, 3))
+        assert frechet_degrees(a, a) == pytest.approx(0, abs=1e-5)
+        assert frechet_degrees(a, a + np.array([3, 4, 0])) == pytest.approx(5, rel=1e-6)
+        assert frechet_degrees(a, 3 * a) == pytest.approx(
+            np.sqrt(4 * np.cov(a.T).trace() + 4 * np.square(a.mean(0)).sum()), rel=1e-6
+        )
+        windows = short_motions(swaying(20), FPS)
+        assert windows.shape == (96, 15)
+        np.testing.assert_allclose(windows.reshape(96, 5, 3).mean(1), 0, atol=1e-5)
 
 
 class TestGaze:
@@ -259,20 +284,81 @@ class TestSampler:
 
 
 class TestGPT:
-    def test_it_hears_no_further_than_its_look_ahead(self) -> None:
+    @pytest.mark.parametrize("streamed", [False, True])
+    def test_it_hears_no_further_than_its_look_ahead(self, streamed: bool) -> None:
+        """Words up to `lookahead`; loudness `ahead` further, unless it streams."""
         torch.manual_seed(0)
         model = PoseGPT(GPT).eval()
+        for tempo in (model.tempo, model.streamed_tempo):
+            tempo.weight.normal_()
         features = torch.randn(1, 8 * 12, 6, requires_grad=True)
-        before = torch.randint(0, 16, (1, 12))
-        model(before, model.heard(features), torch.zeros(1, 4))[0, 5].sum().backward()
-        assert features.grad is not None
-        seen = (features.grad[0].abs().sum(1) > 0).nonzero()[:, 0]
-        assert int(seen.max()) == 8 * 5 + GPT.lookahead - 1
+        heard = model.hear(features, streamed=streamed)
+        assert heard.shape == (1, 12, 1 + GPT.speech_dim)
+
+        def last(x: torch.Tensor) -> int:
+            (gradient,) = torch.autograd.grad(x, features, retain_graph=True)
+            return int((gradient[0].abs().sum(1) > 0).nonzero().max())
+
+        words = 8 * 5 + GPT.lookahead - 1
+        assert last(heard[0, 5, 1:].sum()) <= words
+        future = GPT.lookahead + (0 if streamed else GPT.ahead)
+        assert last(heard[0, 5, 0]) <= 8 * 5 + future // POOL * POOL - 1
+        if not streamed:
+            assert last(heard[0, 5, 0]) > words
+
+    def test_a_stream_is_not_told_of_what_comes(self) -> None:
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        model.streamed_tempo.weight.normal_()
+        features = torch.randn(1, 8 * 12, 6)
+        changed = features.clone()
+        changed[:, 8 * 5 + GPT.lookahead :] += 1.0
+        a, b = (model.hear(x, streamed=True) for x in (features, changed))
+        torch.testing.assert_close(a[:, :6], b[:, :6])
+        assert (a[:, 6:] - b[:, 6:]).abs().max() > 0.1
+
+    def test_loud_moments_make_steps_of_that_pace_likelier(self) -> None:
+        """Against the formula: what is added to a logit is tempo times how far the code lies away."""
+        torch.manual_seed(0)
+        model = PoseGPT(GPT).eval()
+        model.place.normal_()
+        model.pace_std.fill_(0.7)
+        before = torch.tensor([[3, 7, GPT.codes]])
+        heard = torch.zeros(1, 3, 1 + GPT.speech_dim)
+        loud = heard.clone()
+        loud[..., 0] = 2.0
+        style = torch.zeros(1, 4)
+        added = (model(before, loud, style) - model(before, heard, style))[0].detach()
+        for row, code in ((0, 3), (1, 7)):
+            steps = (model.place - model.place[code]).norm(dim=1)
+            expected = 2.0 * torch.log(steps + NEAR) / 0.7
+            torch.testing.assert_close(added[row], expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(added[2], torch.zeros(GPT.codes), atol=1e-5, rtol=0)
+
+    def test_guidance_is_a_factor_on_what_speech_adds(self) -> None:
+        """The likeliest code by hand, for words and tempo together, and for tempo alone."""
+        for speech_dim in (4, 0):
+            torch.manual_seed(1)
+            model = PoseGPT(replace(GPT, speech_dim=speech_dim)).eval()
+            model.place.normal_()
+            heard = torch.randn(1, 1 + speech_dim)
+            style, prompt = torch.randn(1, 4), torch.tensor([5])
+            before = torch.tensor([[GPT.codes, 5]])
+            both = torch.cat([torch.zeros_like(heard), heard])[None]
+            told = model(before, both, style)[0, -1]
+            none = model(before, torch.zeros_like(both), style)[0, -1]
+            for guidance in (1.0, 4.0):
+                expected = int((none + guidance * (told - none)).argmax())
+                (code,) = model.sample(
+                    heard, style, Sampling(0.0, 1.0, guidance), torch.Generator(),
+                    prompt=prompt, prompt_heard=torch.zeros_like(heard),
+                )  # fmt: skip
+                assert code == expected
 
     def test_it_sees_no_code_to_come(self) -> None:
         torch.manual_seed(0)
         model = PoseGPT(GPT).eval()
-        features, style = torch.randn(1, 80, 6), torch.randn(1, 4)
+        features, style = torch.randn(1, 10, 5), torch.randn(1, 4)
         codes = torch.randint(0, 16, (1, 10))
         changed = codes.clone()
         changed[0, 7] = (changed[0, 7] + 1) % 16
@@ -283,13 +369,12 @@ class TestGPT:
     def test_with_a_cache_is_without(self) -> None:
         torch.manual_seed(0)
         model = PoseGPT(GPT).eval()
-        features, style = torch.randn(1, 8 * 30, 6), torch.randn(1, 4)
+        features, style = torch.randn(1, 30, 5), torch.randn(1, 4)
         codes = torch.randint(0, 16, (1, 30))
         whole = model(codes, features, style)
         state = State()
         parts = [
-            model(codes[:, k : k + 1], features[:, 8 * k : 8 * k + 8], style, state)
-            for k in range(30)
+            model(codes[:, k : k + 1], features[:, k : k + 1], style, state) for k in range(30)
         ]
         torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
 
@@ -310,12 +395,16 @@ class TestGPT:
     def test_the_prompt_counts(self) -> None:
         torch.manual_seed(0)
         model = PoseGPT(GPT).eval()
-        features, style = torch.randn(80, 6), torch.randn(1, 4)
+        heard, style = torch.randn(10, 5), torch.randn(1, 4)
 
         def codes(prompt: list[int], seed: int = 0) -> list[int]:
             generator = torch.Generator().manual_seed(seed)
             given = torch.tensor(prompt, dtype=torch.long)
-            return list(model.sample(features, style, Sampling(), generator, prompt=given))
+            before = torch.zeros(len(given), 5)
+            drawn = model.sample(
+                heard, style, Sampling(), generator, prompt=given, prompt_heard=before
+            )
+            return list(drawn)
 
         assert len(codes([])) == 10
         assert codes([]) == codes([]) != codes([], seed=1)
@@ -336,7 +425,8 @@ class TestGPT:
         figures = [
             json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()
         ]
-        assert figures[-1]["nats"] < 0.8 * figures[-1]["nats with wrong speech"]
+        assert figures[-1]["right"] < 0.8 * figures[-1]["wrong"]
+        assert figures[-1]["right"] < figures[-1]["none"]
         assert model.config.styles == len(model.style_values) == 16  # 2 pieces each, and mirrored
         assert (model.style_present.sum(1) > 5).all()
         heard = train[0].voices[0]

@@ -5,10 +5,10 @@ predicted from the codes before it and from speech up to `lookahead` feature fra
 first frame is late by no more than the mouth is.
 
 Of speech a few minutes of heads teach one thing that holds for strangers: heads move faster where it gets
-loud, and they do so a fifth of a second before. That is a path of its own, `Tempo`: each code has a pace,
-and codes whose pace is the expected one become likelier. What is said goes into the transformer as in the
-paper, by a bottleneck of `speech_dim` numbers. In the shipped network it is closed, for it learnt its minutes
-by heart (docs/decisions.md); a corpus of hours may open it.
+loud, and they do so a fifth of a second before. That is a path of its own, `Tempo`: each step from code to
+code has a pace, and steps whose pace is the expected one become likelier. What is said goes into the
+transformer as in the paper, by a bottleneck of `speech_dim` numbers. In the shipped network it is closed, for
+it learnt its minutes by heart (docs/decisions.md); a corpus of hours may open it.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adamesh.models.pose_vqvae import AXES
 from adamesh.nn.conformer import Conv, State
 from adamesh.nn.transformer import TransformerBlock
 
 LOUDNESS = -6  # channel of the features: the first of `audio.prosody.CHANNELS`, which come last
 POOL = 4  # feature frames of loudness that `Tempo` takes together: 80 ms
+NEAR = 0.2  # deviations of the head; steps that are smaller are alike
+PATIENCE = 20.0  # codes as which a voice in general counts in the mean of what was heard: 3 s
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Sampling:
     top_p: float = (
         0.95  # the least likely codes beyond this share of the probability are never drawn
     )
-    guidance: float = 1.5  # 1: as predicted; above, what speech adds to the prediction counts more
+    guidance: float = 3.0  # 1: as predicted; above, what speech adds to the prediction counts more
 
 
 class Tempo(nn.Module):
@@ -96,13 +99,14 @@ class PoseGPT(nn.Module):
     Buffers `style_keys` [N, U, code_dim] and `style_present` [N, U] are the style matrices of training
     clips, `style_values` [N, style_dim] their embeddings: what `models.pose_style.retrieve` looks in.
     `feature_mean` and `feature_std` [D] are the scale of the features, `centroids` [U, D] the units of speech
-    in that scale, `pace` [codes] how fast a head moves in each code (log, in deviations about the mean).
+    in that scale, `place` [codes, 3] the mean pose of each code, `pace_std` the deviation of a step's pace.
     """
 
     feature_mean: Tensor
     feature_std: Tensor
     centroids: Tensor
-    pace: Tensor
+    place: Tensor
+    pace_std: Tensor
 
     style_keys: Tensor
     style_present: Tensor
@@ -132,7 +136,8 @@ class PoseGPT(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(config.feature_dim))
         self.register_buffer("feature_std", torch.ones(config.feature_dim))
         self.register_buffer("centroids", torch.zeros(config.units, config.feature_dim))
-        self.register_buffer("pace", torch.zeros(config.codes))
+        self.register_buffer("place", torch.zeros(config.codes, AXES))
+        self.register_buffer("pace_std", torch.ones(()))
         styles = config.styles
         self.register_buffer("style_keys", torch.zeros(styles, config.units, config.code_dim))
         self.register_buffer("style_present", torch.zeros(styles, config.units))
@@ -164,6 +169,9 @@ class PoseGPT(nn.Module):
             [B, K, 1 + speech_dim]: the tempo, and what is said.
         """
         tempo = (self.streamed_tempo if streamed else self.tempo)(features[..., LOUDNESS])
+        # Of each speech about its own mean so far: a longer one begins as a shorter one.
+        heard = torch.arange(1, tempo.shape[1] + 1, device=tempo.device)
+        tempo = tempo - tempo.cumsum(1) / (heard + PATIENCE)
         if not self.config.speech_dim:
             return tempo[..., None]
         scaled = (features - self.feature_mean) / self.feature_std
@@ -190,7 +198,17 @@ class PoseGPT(nn.Module):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, state)
-        return self.out(self.norm(x)) + heard[..., :1] * self.pace
+        return self.out(self.norm(x)) + heard[..., :1] * self.pace(before)
+
+    def pace(self, before: Tensor) -> Tensor:
+        """[B, K] codes -> [B, K, codes] how fast a step to each code is: log, in deviations.
+
+        From nothing all are alike.
+        """
+        known = before < self.config.codes
+        here = self.place[before.masked_fill(~known, 0)]
+        steps = torch.log(torch.cdist(here, self.place[None]) + NEAR)
+        return steps / self.pace_std * known[..., None]
 
     def nats(self, codes: Tensor, heard: Tensor, style: Tensor, first: int) -> Tensor:
         """Mean negative log-likelihood of codes [B, K] from number `first` on; the rest as in `forward`."""

@@ -87,10 +87,14 @@ def evaluate_adaptation(
 
 
 def identified(figures: list[PersonAdaptation]) -> list[str]:
-    """Whose seen motion is the nearest to each one's generated motion, in order of the people."""
+    """Whose seen motion is the nearest to each one's generated motion, in order of the people.
+
+    Both about their mean over people: what is done to everybody is nobody's style.
+    """
     names = [figure.name for figure in figures]
     seen, generated = (torch.stack([getattr(f, k) for f in figures]) for k in ("seen", "generated"))
     scale = seen.std(0).clamp_min(1e-6)
+    seen, generated = (x - x.mean(0) for x in (seen, generated))
     distance = torch.cdist(generated / scale, seen / scale)
     return [names[j] for j in distance.argmin(1).tolist()]
 

@@ -25,9 +25,9 @@ UNIT_FRAMES = 40_000  # feature frames that the k-means units are made from
 STYLE_SECONDS = 10.0  # of motion in a style that is kept: as much as a reference has
 MOST_STYLES = 8  # of a speaker, before mirroring
 STILL = 0.01  # deviations a frame: heads that move less are alike
-RARE = 4  # occurrences as which the mean counts in a code's pace
 LEAST_LOUDNESS = 0.05  # deviation of a channel that is not silence
 TEMPO_PRIOR = 1000.0  # of the ridge regression on loudness
+NEW = 0.5  # of what loudness tells of a step, the share that the codes before it do not
 
 
 class PoseGPTTraining(LoopConfig):
@@ -76,34 +76,38 @@ def _loss(model: PoseGPT, vqvae: PoseVQVAE, batch: PoseBatch, config: PoseGPTTra
 
 
 def _fit_tempo(model: PoseGPT, vqvae: PoseVQVAE, sequences: list[PoseSequence]) -> None:
-    """The pace of each code, and what of the tempo loudness tells: ridge regressions over all clips."""
+    """The pose of each code, and what of a head's speed loudness tells: ridge regressions over all clips."""
     n, per_code = vqvae.config.frames_per_code, model.config.features_per_code
-    wanted, codes, loudness = [], [], []
+    wanted, codes, poses, loudness = [], [], [], []
     for sequence in sequences:
         k = len(sequence.motion) // n
         motion = sequence.motion[: k * n]
-        speed = F.pad(motion.diff(dim=0).norm(dim=1), (1, 0)).view(k, n)
-        pace = torch.log(speed.mean(1) + STILL)
+        speed = F.pad(motion.diff(dim=0).norm(dim=1), (1, 0)).view(k, n).mean(1)
+        pace = torch.log(speed + STILL)
         wanted.append((pace - pace.mean()) / pace.std())
+        poses.append(motion.view(k, n, -1).mean(1))
         with torch.no_grad():
             codes.append(vqvae.codes(vqvae.encode(motion[None]))[0])
         heard = sequence.voices[0][: k * per_code, LOUDNESS].float()
         loudness.append(F.pad(heard, (0, k * per_code - len(heard)), value=float(heard[-1])))
     target, code = torch.cat(wanted), torch.cat(codes)
-    count = torch.bincount(code, minlength=model.config.codes)
-    # Codes that hardly occur are taken for neither fast nor slow.
-    pace = torch.zeros(model.config.codes).index_add_(0, code, target) / (count + RARE)
-    model.pace.copy_(pace)
+    count = torch.bincount(code, minlength=model.config.codes)[:, None]
+    total = torch.zeros_like(model.place).index_add_(0, code, torch.cat(poses))
+    model.place.copy_(total / count.clamp_min(1))
+    model.pace_std.fill_(1.0)
+    model.pace_std.copy_(
+        torch.cat([model.pace(x[None, :-1])[0].gather(1, x[1:, None])[:, 0] for x in codes]).std()
+    )
     speakers = [s.speaker for s, x in zip(sequences, wanted, strict=True) for _ in x]
     for tempo in (model.tempo, model.streamed_tempo):
         rows = torch.cat([tempo.windows(x[None])[0] for x in loudness])
         mean, scale = rows.mean(0), rows.std(0) + LEAST_LOUDNESS
         x = (rows - mean) / scale
         weight, r = _ridge(x, target, speakers)
-        # Of a normal variable that is known with correlation r, likelihoods change by r / (1 - r^2).
-        certainty = max(r, 0.0) / (1 - r * r) / (x @ weight).std().clamp_min(1e-6)
+        # As large as what is expected of a speaker who was not seen, less what past codes have told.
+        size = NEW * max(r, 0.0) / (x @ weight).std().clamp_min(1e-6)
         tempo.mean.copy_(mean)
-        tempo.weight.copy_(certainty * weight / scale)
+        tempo.weight.copy_(size * weight / scale)
 
 
 def _ridge(x: Tensor, target: Tensor, speakers: list[str]) -> tuple[Tensor, float]:
