@@ -15,6 +15,7 @@ from adamesh.faces import Face
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.models.expression_loss import ExpressionLoss, LossWeights
+from adamesh.motion.spaces import UPPER_FACE
 from adamesh.nn.molora import Branch, adaptable_layers, adapted_layers, attach, parameter_groups
 from adamesh.rates import FPS
 
@@ -60,6 +61,8 @@ def solve(
     hidden, predicted = _last_layer(model, shown, embedding)
     scale = hidden.std(0) + SMALLEST_STATE
     x, missing = hidden / scale, (shown.motion - predicted) / model.std
+    if model.config.space == "arkit52":
+        missing[:, UPPER_FACE] = 0.0  # speech tells little of it: what is not heard is not fitted
     strength = PRIOR * max(1.0, SHORT * FPS / frames)
     unit = torch.eye(x.shape[1])
 
