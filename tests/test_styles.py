@@ -1,11 +1,13 @@
 """Styles as things: mixes between people, the same person calmer or livelier, and what is said of a style."""
 
+import copy
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import deviation
 from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH
-from adamesh.nn.molora import Branch, attach, branch_state
+from adamesh.nn.molora import Branch, adapted_layers, attach, branch_state
 from adamesh.pipeline.adapt import adapt_to_clip
 from adamesh.pipeline.animate import animate
 from adamesh.pipeline.mix import (
@@ -92,12 +94,26 @@ def assert_alike(a: MotionClip, b: MotionClip, tolerance: float) -> None:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=tolerance, err_msg=name)
 
 
+def numbers(values: tuple[Any, ...]) -> Iterator[float]:
+    """Every number in tuples of tuples."""
+    for value in values:
+        yield from numbers(value) if isinstance(value, tuple) else (value,)
+
+
 class TestMix:
     def test_the_weights_of_the_network_are_the_weighted_sum(
         self, styles: dict[str, Style], model: ExpressionAdapter
     ) -> None:
         """W0 + sum w dW, of different numbers of branches, and of somebody who has none."""
-        ann, ben, neutral = styles["ann"], styles["ben"], styles["neutral"]
+        ann, neutral = styles["ann"], styles["neutral"]
+        everywhere = copy.deepcopy(model)
+        two = (Branch(2, 4.0, 1e-3), Branch(8, 4.0, 5e-4))
+        attach(everywhere, two, seed=1)
+        generator = torch.Generator().manual_seed(0)
+        for mixture in adapted_layers(everywhere).values():
+            for b in mixture.b:
+                b.data.normal_(0, 0.002, generator=generator)
+        ben = replace(styles["ben"], branches=two, molora=branch_state(everywhere))
         mix = mix_styles([ann, ben, neutral], [5, 3, 2])
         assert len(mix.branches) == len(ann.branches) + len(ben.branches)
         base, found, a, b = (
@@ -107,8 +123,9 @@ class TestMix:
         for name, before in base.items():
             expected = before + 0.5 * (a[name] - before) + 0.3 * (b[name] - before)
             torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=1e-5)
-            changed += not torch.equal(before, a[name])
+            changed += not torch.equal(before, b[name])
         assert changed > 10
+        assert not torch.equal(base["decoder.out.weight"], a["decoder.out.weight"])
 
     def test_a_mix_with_oneself_changes_nothing(
         self, styles: dict[str, Style], model: ExpressionAdapter, speech: np.ndarray
@@ -182,7 +199,8 @@ class TestMix:
     ) -> None:
         for name in STATISTICS:
             ann, ben, both = (
-                np.array(astuple(getattr(s, name))) for s in (styles["ann"], styles["ben"], mixed)
+                np.array(list(numbers(astuple(getattr(s, name)))))
+                for s in (styles["ann"], styles["ben"], mixed)
             )
             np.testing.assert_allclose(both, (ann + ben) / 2, rtol=1e-6)
 

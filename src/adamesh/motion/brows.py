@@ -327,8 +327,8 @@ def _before_cut(mean: float, deviation: float) -> tuple[float, float]:
     """Mean and deviation of the Gaussian that has these once what is below zero is set to zero."""
     from scipy.stats import norm
 
-    if mean <= 0:
-        return 0.0, 0.0
+    if mean <= 0 or deviation <= 0:
+        return max(mean, 0.0), 0.0
     middle = np.linspace(5, -1.5, 300)  # in deviations
     cut_mean = middle * norm.cdf(middle) + norm.pdf(middle)
     cut_square = (middle**2 + 1) * norm.cdf(middle) + middle * norm.pdf(middle)

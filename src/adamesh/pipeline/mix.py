@@ -23,7 +23,7 @@ from adamesh.pipeline.style import Style
 from adamesh.rates import frames_in
 
 LARGEST_FACTOR = 4.0
-ROUNDS = 2  # of finding a mix's gain: actions end at 0 and 1, so one is not quite enough
+ROUNDS = 4  # of finding a mix's gain: actions end at 0 and 1, so one is not enough
 
 # Fields of a style that are plain statistics of events. Mixing takes the means of all their numbers; scaling
 # multiplies, by the named factor of `scale_style`, the numbers that say how much of it there is.
