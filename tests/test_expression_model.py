@@ -173,7 +173,8 @@ def test_log_mel_of_a_long_speech_equals_its_parts(monkeypatch: pytest.MonkeyPat
     samples = torch.randn(1, SAMPLE_RATE)
     whole = logmel.log_mel(samples)
     monkeypatch.setattr(logmel, "HOPS_AT_ONCE", 7)
-    assert torch.equal(logmel.log_mel(samples), whole)
+    # Products of matrices of another size are rounded elsewhere, on some processors.
+    torch.testing.assert_close(logmel.log_mel(samples), whole, atol=1e-6, rtol=0)
     assert logmel.log_mel(samples[:, :321]).shape == (1, 2, logmel.FEATURE_DIM)
 
 

@@ -172,7 +172,9 @@ def test_a_hostile_npz_runs_nothing(
         path.write_bytes(whole[:60] + bytes(60) + whole[120:])
     elif kind == "truncated":
         path.write_bytes(whole[: len(whole) // 2])
-    message = "unpacks to 2 MiB" if kind == "bomb" else "is refused: it is no"
+    # What half an archive is taken for depends on the time of day that is in it.
+    messages = {"bomb": "unpacks to 2 MiB", "truncated": "is refused: it "}
+    message = messages.get(kind, "is refused: it is no")
     with pytest.raises(InputError, match=message) as refusal:
         read_flame(path)
     assert str(refusal.value).isprintable()
