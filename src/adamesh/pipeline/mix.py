@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
@@ -18,7 +19,7 @@ from adamesh.motion.saccades import FARTHEST, GazeStatistics
 from adamesh.motion.spaces import ARKIT52
 from adamesh.nn.molora import mixed_branches
 from adamesh.pipeline.sample import sample_speech
-from adamesh.pipeline.speak import speak
+from adamesh.pipeline.speak import enlarged, regress
 from adamesh.pipeline.style import Style
 from adamesh.rates import frames_in
 
@@ -108,9 +109,10 @@ def mix_styles(
     )
     # The sum of what networks learnt does not speak as large as they do in the mean: the gain mends that.
     model = model or load_network(ExpressionAdapter)
-    wanted = geometric([_amplitude(style, model) for style in styles])
+    wanted = geometric([_amplitude(style, model, _said(style, model)) for style in styles])
+    said = _said(mix, model)
     for _ in range(ROUNDS):
-        found = _amplitude(mix, model)
+        found = _amplitude(mix, model, said)
         if found > 0:
             mix = replace(mix, gain=mix.gain * wanted / found)
     return mix
@@ -218,10 +220,15 @@ def scaled_statistics(value: Any, factor: float, sizes: tuple[str, ...]) -> Any:
     return replace(value, **changed)
 
 
-def _amplitude(style: Style, model: ExpressionAdapter) -> float:
-    """Metres, standard deviation of the mouth's opening where the style speaks the packaged sample."""
+def _said(style: Style, model: ExpressionAdapter) -> tuple[Tensor, Tensor]:
+    """What the network says of the packaged sample in a style, whatever the style's gain."""
     samples = sample_speech()
-    motion = speak(style.personal_model(model), style, samples, frames_in(len(samples)))
+    return regress(style.personal_model(model), style, samples, frames_in(len(samples)))
+
+
+def _amplitude(style: Style, model: ExpressionAdapter, said: tuple[Tensor, Tensor]) -> float:
+    """Metres, standard deviation of the mouth's opening where the style speaks what `_said` gives."""
+    motion = style.baseline.restore(model.config.space, enlarged(model, style, *said))
     return float(mouth_opening(load_named_face(model.config.face), motion).std())
 
 

@@ -26,12 +26,36 @@ def speak(
         intensity: factor on the style's own amplitude; None gives the bare regression.
         streamed: hear as a stream does: no frame waits for more than a fifth of a second.
     """
+    motion, activity = regress(model, style, samples, frames, streamed=streamed)
+    if intensity is not None:
+        motion = enlarged(model, style, motion, activity, intensity=intensity)
+    return style.baseline.restore(model.config.space, motion)
+
+
+def regress(
+    model: ExpressionAdapter,
+    style: Style,
+    samples: np.ndarray,
+    frames: int,
+    *,
+    streamed: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """[T, D] about the resting face, and [T] probability of speech: what the network says, as it is."""
     features = features_for_frames(
         load_features(model.config.features, streamed=streamed),
         samples,
         frames + model.config.lookahead,
     )
-    motion, activity = model.predict(features, style.embedding[None], style.betas[None])
-    if intensity is not None:
-        motion = enlarge(model.config.space, motion, style.gain * intensity * ease(activity))
-    return style.baseline.restore(model.config.space, motion)
+    return model.predict(features, style.embedding[None], style.betas[None])
+
+
+def enlarged(
+    model: ExpressionAdapter,
+    style: Style,
+    motion: Tensor,
+    activity: Tensor,
+    *,
+    intensity: float = 1.0,
+) -> Tensor:
+    """[T, D] of `regress` with the style's own amplitude times `intensity`, at rest in pauses."""
+    return enlarge(model.config.space, motion, style.gain * intensity * ease(activity))
