@@ -9,10 +9,10 @@ from scipy.spatial import cKDTree
 from test_gltf_validator import issues
 
 from adamesh.avatars import apply_clip
-from adamesh.bench.other_meshes import OtherMesh, mask
+from adamesh.evaluation.other_meshes import OtherMesh, mask
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
-from adamesh.transfer import transfer
+from adamesh.rigging import transfer
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adamesh.bench.other_meshes import bend, decimate, nearest_points, split
+from adamesh.evaluation.other_meshes import bend, decimate, nearest_points, split
 from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.skinning import rotation_matrices
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, JAW

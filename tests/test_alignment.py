@@ -8,6 +8,8 @@ import torch
 
 from adamesh.alignment import SoundOffset, estimate_offset, in_time
 from adamesh.alignment.offset import CHANCE, CONFIDENT, offset_of_curves
+from adamesh.animation.adapt import adapt_to_clip
+from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.cli.options import sound_offset
 from adamesh.data.corpus import Video
@@ -21,8 +23,6 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
-from adamesh.pipeline.adapt import adapt_to_clip
-from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.rates import FPS, SAMPLE_RATE
 from adamesh.tracking.track import track_video
 

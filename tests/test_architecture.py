@@ -1,6 +1,7 @@
 """Imports point one way, and a light command stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -10,29 +11,9 @@ import adamesh
 
 PACKAGE = Path(adamesh.__file__).parent
 
-# Each module may import from its own layer and from those above it.
-LAYERS = (
-    {"errors", "rates", "files"},
-    {"motion", "faces", "audio", "media", "nn"},
-    {"models", "metrics", "tracking", "render", "formats"},
-    {"checkpoints", "library", "texture"},
-    {"features", "retargeting"},
-    {"alignment"},
-    {"data"},
-    {"training", "pipeline"},
-    {"export", "avatars"},
-    {"transfer", "animate_file"},
-    {"bench", "batch", "info"},
-    {"cli"},
-)
-# Beyond the layers: what must not import what.
-FORBIDDEN = {
-    ("metrics", "models"),
-    ("training", "pipeline"),
-    ("pipeline", "training"),
-    *((base, other) for base in ("errors", "rates") for other in ("errors", "rates", "files")),
-    *(("nn", domain) for domain in ("motion", "faces", "audio", "media")),
-}
+ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
+# Beyond the layers: `nn` knows no words of this domain.
+FORBIDDEN = {("nn", domain) for domain in ("errors", "rates", "files", "progress", "parallel")}
 # Seconds to import, and not needed for --help.
 HEAVY = {
     "torch",
@@ -84,17 +65,33 @@ def graph() -> dict[str, set[str]]:
     return {part: targets & known for part, targets in edges.items()}
 
 
+def layers() -> list[list[str]]:
+    """The parts by layer, from the ground up, as docs/architecture.md has them for people."""
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    block = re.search(r"^## Who imports whom$.*?\n\n((?:    [^\n]+\n)+)", text, re.M | re.S)
+    assert block, "the page needs its list of layers"
+    return [re.findall(r"\w+", line) for line in block[1].splitlines()]
+
+
 def test_imports_point_one_way():
-    layer = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
+    layer = {part: depth for depth, parts in enumerate(layers()) for part in parts}
     edges = graph()
-    assert set(edges) - {"__main__"} <= set(layer), "give the new part a place in LAYERS"
+    edges.pop("__main__")
+    assert set(edges) == set(layer), "docs/architecture.md lists the parts that there are"
     wrong = [
         f"{part} imports {target}"
         for part, targets in edges.items()
         for target in targets
-        if part != "__main__" and (layer[target] > layer[part] or (part, target) in FORBIDDEN)
+        if layer[target] >= layer[part] or (part, target) in FORBIDDEN
     ]
     assert not wrong
+
+
+def test_the_page_says_what_each_part_holds():
+    table, _, _ = ARCHITECTURE.read_text(encoding="utf-8").partition("## Who imports whom")
+    rows = re.findall(r"^\| ((?:`\w+(?:\.py|/)`(?:, )?)+) \|", table, re.M)
+    named = [name for row in rows for name in re.findall(r"`(\w+)", row)]
+    assert sorted(named) == sorted(part for parts in layers() for part in parts)
 
 
 def test_there_are_no_circles():

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adamesh import batch
-from adamesh.animate_file import AnimateOptions
-from adamesh.batch import animate_batch, read_batch
+from adamesh.animation import adapt as adapting
+from adamesh.animation.animate import animate
+from adamesh.animation.style import Style, default_style
 from adamesh.cli import main
 from adamesh.errors import InputError
 from adamesh.export import Pictures
+from adamesh.jobs import batch
+from adamesh.jobs.animate_file import AnimateOptions
+from adamesh.jobs.batch import animate_batch, read_batch
 from adamesh.media.audio import write_wav
 from adamesh.motion.clip import MotionClip
-from adamesh.pipeline import adapt as adapting
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import SAMPLE_RATE
 
 

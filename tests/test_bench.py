@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from adamesh.bench.tracking import SEEN_MOUTH, _accuracy, perfect_landmarks
+from adamesh.evaluation.synthetic import SyntheticClip, silent_clip, synthetic_clip
+from adamesh.evaluation.tracking import SEEN_MOUTH, _accuracy, perfect_landmarks
 from adamesh.faces import load_embedded_face
 from adamesh.motion.spaces import ARKIT52
 from adamesh.tracking.fit import FaceFit
-from adamesh.tracking.synthetic import SyntheticClip, silent_clip, synthetic_clip
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,10 @@ from scipy.io import savemat
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from adamesh.animation.animate import animate
+from adamesh.animation.pose import PoseStyle
+from adamesh.animation.sample import SAMPLE_SPEECH
+from adamesh.animation.style import Style
 from adamesh.checkpoints.networks import KINDS, load_network, shipped
 from adamesh.cli import main
 from adamesh.cli.app import app
@@ -31,10 +35,6 @@ from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.saccades import GazeStatistics
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.pose import PoseStyle
-from adamesh.pipeline.sample import SAMPLE_SPEECH
-from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLE_RATE
 
 ROOT = Path(__file__).parents[1]

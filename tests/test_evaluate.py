@@ -7,12 +7,28 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation.sample import SAMPLE_REFERENCE
 from adamesh.checkpoints.networks import load_network
 from adamesh.cli.tables import interval
 from adamesh.data.corpus import Video
 from adamesh.data.sequences import load_sequences
 from adamesh.data.sound_offsets import find_offsets
 from adamesh.errors import InputError
+from adamesh.evaluation import adaptation as adaptation_module
+from adamesh.evaluation import baselines as baselines_module
+from adamesh.evaluation import pose as pose_module
+from adamesh.evaluation import upper_face as upper_face_module
+from adamesh.evaluation.adaptation import (
+    PersonAdaptation,
+    describe,
+    evaluate_adaptation,
+    identified,
+)
+from adamesh.evaluation.baselines import FUTURE, PAST, Baselines
+from adamesh.evaluation.offsets import SHIFTS, evaluate_offsets
+from adamesh.evaluation.pose import WAYS, evaluate_pose
+from adamesh.evaluation.sync import Person, draw_curves, evaluate_sync, load_people
+from adamesh.evaluation.upper_face import evaluate_upper_face, within
 from adamesh.faces import Face, load_embedded_face
 from adamesh.features import load_features
 from adamesh.media.audio import load_audio, write_wav
@@ -20,22 +36,6 @@ from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import BROWS, MIRROR
-from adamesh.pipeline import baselines as baselines_module
-from adamesh.pipeline import evaluate_adaptation as adaptation_module
-from adamesh.pipeline import evaluate_pose as pose_module
-from adamesh.pipeline import evaluate_upper_face as upper_face_module
-from adamesh.pipeline.baselines import FUTURE, PAST, Baselines
-from adamesh.pipeline.evaluate import Person, draw_curves, evaluate_sync, load_people
-from adamesh.pipeline.evaluate_adaptation import (
-    PersonAdaptation,
-    describe,
-    evaluate_adaptation,
-    identified,
-)
-from adamesh.pipeline.evaluate_offsets import SHIFTS, evaluate_offsets
-from adamesh.pipeline.evaluate_pose import WAYS, evaluate_pose
-from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face, within
-from adamesh.pipeline.sample import SAMPLE_REFERENCE
 from adamesh.rates import FPS, SAMPLE_RATE
 from adamesh.tracking.track import track_video
 

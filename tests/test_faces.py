@@ -11,10 +11,7 @@ from torch import Tensor
 
 from adamesh.errors import InputError
 from adamesh.faces import Face, load_embedded_face, load_face, save_face
-from adamesh.faces.skinning import rotation_matrices
-from adamesh.motion.rotation import axis_angle_to_matrix
-from adamesh.motion.spaces import ARKIT52, MIRROR
-from adamesh.tracking.landmark_index import (
+from adamesh.faces.landmark_index import (
     FACE_OVAL,
     INNER_LIPS_LOWER,
     INNER_LIPS_UPPER,
@@ -22,7 +19,10 @@ from adamesh.tracking.landmark_index import (
     RIGHT_IRIS,
     interocular_distance,
 )
-from adamesh.tracking.landmark_index import MIRROR as LANDMARK_MIRROR
+from adamesh.faces.landmark_index import MIRROR as LANDMARK_MIRROR
+from adamesh.faces.skinning import rotation_matrices
+from adamesh.motion.rotation import axis_angle_to_matrix
+from adamesh.motion.spaces import ARKIT52, MIRROR
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
 MAX_ASSET_BYTES = 6_000_000

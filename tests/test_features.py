@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.audio.logmel import log_mel
 from adamesh.errors import InputError
 from adamesh.features import features_for_frames, load_features
 from adamesh.features import hubert as hubert_module
 from adamesh.features.hubert import HOP, MARGIN, HubertFeatures
 from adamesh.media.audio import load_audio
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 

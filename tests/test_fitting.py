@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation import fitting
+from adamesh.animation.adapt import BRANCHES, look
+from adamesh.animation.fitting import LAST_LAYER, Descent, Shown, descend, solve
+from adamesh.animation.sample import SAMPLE_REFERENCE
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.faces import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.spaces import MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch, adapted_layers, merge
-from adamesh.pipeline import fitting
-from adamesh.pipeline.adapt import BRANCHES, look
-from adamesh.pipeline.fitting import LAST_LAYER, Descent, Shown, descend, solve
-from adamesh.pipeline.sample import SAMPLE_REFERENCE
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.tracking.track import track_video
 

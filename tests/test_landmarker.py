@@ -10,10 +10,10 @@ import pytest
 from drawn_face import EYE_X, EYE_Y, MOUTH_Y, draw_face, placed, portrait, wall
 
 from adamesh.errors import InputError
+from adamesh.faces import landmark_index as index
+from adamesh.faces.landmark_index import interocular_distance
 from adamesh.media.video import read_frames
-from adamesh.tracking import landmark_index as index
 from adamesh.tracking import landmarker as landmarker_module
-from adamesh.tracking.landmark_index import interocular_distance
 from adamesh.tracking.landmarker import DETECTOR_SIZE, MESH_SIZE, FaceLandmarker, Region
 
 

@@ -13,12 +13,10 @@ from typer.testing import CliRunner
 
 from adamesh.cli.app import app
 from adamesh.errors import InputError
+from adamesh.face_import import import_flame
+from adamesh.face_import.sheet import TILE
 from adamesh.faces import Face, load_embedded_face, read_flame
-from adamesh.library import FaceEntry, import_flame, library_folder, load_named_face
-from adamesh.library.show import TILE
-from adamesh.render import HeadRenderer
-from adamesh.tracking.face_landmarks import face_camera, mouth_opening
-from adamesh.tracking.landmark_index import (
+from adamesh.faces.landmark_index import (
     FACE_OVAL,
     INNER_LIPS_LOWER,
     INNER_LIPS_UPPER,
@@ -26,6 +24,9 @@ from adamesh.tracking.landmark_index import (
     LIPS,
     RIGHT_IRIS,
 )
+from adamesh.faces.library import FaceEntry, library_folder, load_named_face
+from adamesh.render import HeadRenderer
+from adamesh.tracking.face_landmarks import face_camera, mouth_opening
 
 VIEWS = (8, 14)  # fewer than a user's import takes
 

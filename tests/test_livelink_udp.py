@@ -13,7 +13,7 @@ from test_export import performance
 from adamesh.errors import InputError
 from adamesh.export import export
 from adamesh.formats.livelink import livelink_values
-from adamesh.formats.livelink_udp import livelink_packet
+from adamesh.live.livelink_udp import livelink_packet
 
 DEVICE = UUID("01234567-89ab-cdef-0123-456789abcdef")
 

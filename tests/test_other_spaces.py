@@ -8,6 +8,10 @@ import pytest
 import torch
 from other_faces import other_flame_face
 
+from adamesh.animation.adapt import adapt_to_clip
+from adamesh.animation.animate import animate
+from adamesh.animation.sample import SAMPLE_SPEECH
+from adamesh.animation.style import Style
 from adamesh.audio.logmel import FEATURE_DIM
 from adamesh.checkpoints.networks import load_network
 from adamesh.data.corpus import Video
@@ -21,17 +25,13 @@ from adamesh.data.sequences import (
 from adamesh.errors import InputError
 from adamesh.export import export
 from adamesh.faces import Face, load_embedded_face, save_face
+from adamesh.faces.library import check_new_face
 from adamesh.features import load_features
-from adamesh.library.store import check_new_face
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regressed_motion, regression_size, regression_target
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.adapt import adapt_to_clip
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.sample import SAMPLE_SPEECH
-from adamesh.pipeline.style import Style
 from adamesh.rates import SAMPLE_RATE, frames_in
 from adamesh.retargeting import fit_to_face
 from adamesh.training.expression import ExpressionTraining, train_expression

@@ -8,8 +8,8 @@ import pytest
 from drawn_face import EYE_Y, draw_face, placed, portrait, wall
 
 from adamesh.errors import InputError
+from adamesh.faces import landmark_index as index
 from adamesh.media.video import VideoWriter
-from adamesh.tracking import landmark_index as index
 from adamesh.tracking.landmarker import FaceLandmarker
 from adamesh.tracking.people import BATCH, Person, follow_people
 from adamesh.tracking.track import list_people, track_video

@@ -13,6 +13,13 @@ import soxr
 import torch
 
 import adamesh
+from adamesh.animation.adapt import BRANCHES, adapt, adapt_to_clip
+from adamesh.animation.amplitude import amplitude_gain
+from adamesh.animation.animate import Pose, animate
+from adamesh.animation.pauses import ease
+from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
+from adamesh.animation.speak import speak
+from adamesh.animation.style import Style, default_style
 from adamesh.audio.voice import mains_hum
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.errors import InputError
@@ -30,13 +37,6 @@ from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.rotation import relative_rotation
 from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch
-from adamesh.pipeline.adapt import BRANCHES, adapt, adapt_to_clip
-from adamesh.pipeline.amplitude import amplitude_gain
-from adamesh.pipeline.animate import Pose, animate
-from adamesh.pipeline.pauses import ease
-from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 from adamesh.tracking.track import track_video
 

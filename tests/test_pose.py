@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation import pose as pose_module
+from adamesh.animation.pose import generate_pose, learn_pose, load_pose_adapter
 from adamesh.checkpoints.networks import load_network
 from adamesh.data.poses import PoseAugmentation, PoseSampler, PoseSequence
 from adamesh.errors import InputError
@@ -41,8 +43,6 @@ from adamesh.motion.saccades import (
     sample_gaze,
 )
 from adamesh.nn.conformer import State
-from adamesh.pipeline import pose as pose_module
-from adamesh.pipeline.pose import generate_pose, learn_pose, load_pose_adapter
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from adamesh.training.pose_gpt import PoseGPTTraining, train_pose_gpt
 from adamesh.training.pose_vqvae import PoseVQVAETraining, reconstruction, train_pose_vqvae

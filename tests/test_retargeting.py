@@ -14,25 +14,25 @@ from scipy.optimize import least_squares, lsq_linear
 from scipy.spatial.transform import Rotation
 from test_faces import small_face
 
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.cli import main
 from adamesh.errors import InputError
+from adamesh.evaluation.retargeting import PairFigures
 from adamesh.export import export
 from adamesh.faces import Face, load_embedded_face, save_face
-from adamesh.library.store import check_new_face
+from adamesh.faces import landmark_index as lm
+from adamesh.faces.library import check_new_face
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import over_joints
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MIRROR, MOUTH, coefficient_space
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import SAMPLE_RATE
 from adamesh.retargeting import Retargeter, fit_to_face, retargeter
 from adamesh.retargeting import solver as solving
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
-from adamesh.retargeting.figures import PairFigures
 from adamesh.retargeting.registration import register
-from adamesh.tracking import landmark_index as lm
 
 SPEECH = [i for i in MOUTH if ARKIT52[i] not in ("tongueOut", "jawForward", "cheekPuff")]
 JAW_OPEN = ARKIT52.index("jawOpen")

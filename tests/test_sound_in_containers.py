@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soxr
 
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.video import read_frames
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import SAMPLE_RATE
 
 MILLISECOND = 1.25  # Matroska, and FFmpeg's edit lists, count whole ones

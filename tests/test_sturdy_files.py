@@ -19,6 +19,7 @@ import pygltflib
 import pytest
 from test_cli import style_of
 
+from adamesh.animation.style import Style
 from adamesh.errors import InputError
 from adamesh.export import check_export, export
 from adamesh.export.sequence import write_files
@@ -31,7 +32,6 @@ from adamesh.media.gif import GifWriter, choose_palette
 from adamesh.media.picture import png_bytes
 from adamesh.media.video import VideoWriter, read_frames
 from adamesh.motion import MotionClip
-from adamesh.pipeline.style import Style
 from adamesh.rates import SAMPLE_RATE
 
 SIZE = 64  # pixels
@@ -192,7 +192,12 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 # What takes long to import, once for all processes.
-HEAVY = ["adamesh.export.glb", "adamesh.media.video", "adamesh.cli.app", "adamesh.pipeline.animate"]
+HEAVY = [
+    "adamesh.export.glb",
+    "adamesh.media.video",
+    "adamesh.cli.app",
+    "adamesh.animation.animate",
+]
 
 
 def _fail(path: Path) -> None:

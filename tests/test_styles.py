@@ -13,6 +13,19 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation.adapt import adapt_to_clip
+from adamesh.animation.animate import animate
+from adamesh.animation.mix import (
+    STATISTICS,
+    mix_styles,
+    scale_style,
+    scaled_statistics,
+    weighted_mean,
+)
+from adamesh.animation.sample import SAMPLE_REFERENCE, sample_speech
+from adamesh.animation.show_style import draw_style, style_facts
+from adamesh.animation.speak import speak
+from adamesh.animation.style import Style, default_style
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.cli import main
 from adamesh.errors import InputError, MissingDependencyError
@@ -25,19 +38,6 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import deviation
 from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.nn.molora import Branch, adapted_layers, attach, branch_state
-from adamesh.pipeline.adapt import adapt_to_clip
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.mix import (
-    STATISTICS,
-    mix_styles,
-    scale_style,
-    scaled_statistics,
-    weighted_mean,
-)
-from adamesh.pipeline.sample import SAMPLE_REFERENCE, sample_speech
-from adamesh.pipeline.show_style import draw_style, style_facts
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import frames_in
 from adamesh.tracking.track import track_video
 

@@ -16,8 +16,10 @@ from scipy.spatial.transform import Rotation
 
 from adamesh.cli import main
 from adamesh.errors import InputError
+from adamesh.evaluation.synthetic import silent_clip, synthetic_clip
 from adamesh.export import FORMATS, check_export, export
 from adamesh.faces import Face, load_embedded_face, save_face
+from adamesh.faces.landmark_index import LEFT_EYE, RIGHT_EYE
 from adamesh.media.color import LUMINANCE, from_lab, to_lab, to_linear, to_srgb
 from adamesh.media.picture import png_bytes, write_png
 from adamesh.media.video import read_frames
@@ -32,9 +34,7 @@ from adamesh.texture.raster import depth_map, rasterise
 from adamesh.texture.skin import CHROMA, HUE, skin_likelihood, white_balance
 from adamesh.texture.texels import on
 from adamesh.texture.views import Viewer
-from adamesh.tracking.landmark_index import LEFT_EYE, RIGHT_EYE
 from adamesh.tracking.landmarker import FaceLandmarker
-from adamesh.tracking.synthetic import silent_clip, synthetic_clip
 from adamesh.tracking.track import track_video
 
 CHEEKS = 205, 425  # landmarks, right and left

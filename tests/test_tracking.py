@@ -10,20 +10,20 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
+from adamesh.evaluation.synthetic import synthetic_clip
 from adamesh.faces import Face, load_embedded_face
+from adamesh.faces import landmark_index as lm
 from adamesh.media.video import VideoWriter, probe, read_frames
 from adamesh.motion.gaze import look_to_eye_rotation
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
 from adamesh.rates import FPS, SAMPLE_RATE
 from adamesh.render.camera import Camera
-from adamesh.tracking import landmark_index as lm
 from adamesh.tracking import track as track_module
 from adamesh.tracking.detector_bias import Observed, fit_bias, upright, view_terms
 from adamesh.tracking.fit import FaceFit, FaceFitter, FitOptions, _whittaker
 from adamesh.tracking.landmarker import Region
 from adamesh.tracking.overlay import write_overlay
 from adamesh.tracking.people import Person
-from adamesh.tracking.synthetic import synthetic_clip
 from adamesh.tracking.track import TrackedVideo, track_video
 
 SIZE = (256, 256)  # pixels

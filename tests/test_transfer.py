@@ -14,23 +14,23 @@ from scipy.spatial.transform import Rotation
 
 from adamesh.avatars import apply_clip
 from adamesh.avatars.gltf import read_glb
-from adamesh.bench.other_meshes import MESHES, OtherMesh, nearest_points, stylise
-from adamesh.bench.transfer import as_scene, flipped
 from adamesh.errors import InputError
+from adamesh.evaluation.other_meshes import MESHES, OtherMesh, nearest_points, stylise
+from adamesh.evaluation.rigging import as_scene, flipped
 from adamesh.faces import Face, load_embedded_face
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.surface import connected_parts
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
-from adamesh.tracking import landmark_index as lm
+from adamesh.rigging import read_mesh, transfer
+from adamesh.rigging.actions import JOINTS, with_actions
+from adamesh.rigging.deformation import DeformationTransfer, Pairs
+from adamesh.rigging.finding import find_face, plain_face
+from adamesh.rigging.fitting import fit_head
+from adamesh.rigging.geometry import read_scene
+from adamesh.rigging.meshes import MeshFace
+from adamesh.rigging.rig import write_rigged
 from adamesh.tracking.face_landmarks import LandmarkQuality
-from adamesh.transfer import read_mesh, transfer
-from adamesh.transfer.actions import JOINTS, with_actions
-from adamesh.transfer.deformation import DeformationTransfer, Pairs
-from adamesh.transfer.finding import find_face, plain_face
-from adamesh.transfer.fitting import fit_head
-from adamesh.transfer.geometry import read_scene
-from adamesh.transfer.meshes import MeshFace
-from adamesh.transfer.rig import write_rigged
 
 MM = 1000.0
 

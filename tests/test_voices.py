@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.audio.voice import (
     CODECS,
     VoiceAugmentation,
@@ -15,7 +16,6 @@ from adamesh.audio.voice import (
 from adamesh.data.sequences import load_voices, on_clock
 from adamesh.features import load_features
 from adamesh.media.audio import load_audio
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import FEATURE_RATE, SAMPLE_RATE
 
 

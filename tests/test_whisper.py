@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.audio.whisper_mel import FLOOR, HOP, WINDOW, whisper_mel
 from adamesh.checkpoints.networks import load_network
 from adamesh.features import whisper
@@ -14,7 +15,6 @@ from adamesh.features.whisper import BLOCK, REACH, WhisperFeatures
 from adamesh.media.audio import load_audio
 from adamesh.models.whisper import AFTER, BEFORE, WhisperEncoder, positions
 from adamesh.nn.conformer import Blockwise, SelfAttention, State
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import FEATURE_RATE, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 

@@ -16,10 +16,13 @@ from pathlib import Path
 import torch
 
 from adamesh.alignment import in_time
+from adamesh.animation.adapt import eye_rotation
+from adamesh.animation.pose import learn_pose
+from adamesh.animation.style import Style
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.corpus import read_corpus
 from adamesh.data.sound_offsets import delays
-from adamesh.library.store import load_named_face
+from adamesh.faces.library import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import opening_direction
 from adamesh.models.baseline import Baseline
@@ -32,9 +35,6 @@ from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import EYE_LOOK
 from adamesh.motion.squints import POPULATION_SLOPE
-from adamesh.pipeline.adapt import eye_rotation
-from adamesh.pipeline.pose import learn_pose
-from adamesh.pipeline.style import Style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/default.style"

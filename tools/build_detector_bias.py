@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from adamesh.evaluation.synthetic import unordered_frames
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.tracking.detector_bias import Observed, fit_bias
 from adamesh.tracking.landmarker import MIN_PRESENCE, FaceLandmarker
-from adamesh.tracking.synthetic import unordered_frames
 
 OUTPUT = Path(__file__).parent.parent / "src/adamesh/assets/detector_bias.safetensors"
 PEOPLE = 220

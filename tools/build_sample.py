@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.video import VideoWriter
 from adamesh.motion.blinks import BlinkStatistics, add_blinks, sample_blinks
@@ -28,7 +29,6 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import over_joints
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK
-from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_in
 from adamesh.render.camera import Camera
 from adamesh.render.renderer import HeadRenderer

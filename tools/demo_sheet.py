@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from adamesh.animation.sample import SAMPLE_REFERENCE
 from adamesh.media.video import read_frames
-from adamesh.pipeline.sample import SAMPLE_REFERENCE
 
 OUTPUT = Path(__file__).parent.parent / "docs/images/demo.jpg"
 COLUMNS = 7

@@ -11,10 +11,10 @@ from typing import get_args
 
 import numpy as np
 
+from adamesh.animation.animate import animate
+from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.export import FORMATS, Encoding, export
 from adamesh.media.audio import load_audio
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.rates import SAMPLE_RATE
 
 SECONDS = 60

@@ -16,9 +16,12 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfiltfilt
 
+from adamesh.animation.speak import speak
+from adamesh.animation.style import default_style
 from adamesh.audio.voice import coloured_noise, mains_hum, through_codec
 from adamesh.checkpoints.networks import load_network
 from adamesh.data.corpus import read_corpus
+from adamesh.evaluation.sync import SAME_TASK, SHORTEST_PERSON, load_people
 from adamesh.faces import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import closure_f1, mouth_opening
@@ -27,9 +30,6 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.evaluate import SAME_TASK, SHORTEST_PERSON, load_people
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import default_style
 from adamesh.rates import FPS, SAMPLE_RATE
 
 # FACEGOOD's rig -> ARKit; both sides of its mouth move alike.

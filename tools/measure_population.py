@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from adamesh.alignment import in_time
+from adamesh.animation.adapt import eye_rotation
 from adamesh.audio.prosody import stress
 from adamesh.cli.tables import print_rows
 from adamesh.data.corpus import Video, read_corpus
@@ -27,7 +28,6 @@ from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import about_listener, looks_away
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import slope_sums
-from adamesh.pipeline.adapt import eye_rotation
 from adamesh.rates import FPS
 
 READ_OR_PLAYED = ("grid", "crema")

@@ -8,13 +8,13 @@ import dataclasses
 import numpy as np
 from contact_sheet import IMAGES, sheet
 
+from adamesh.animation.animate import animate
+from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.export.pictures import Pictures
 from adamesh.export.rendered import Film
 from adamesh.faces import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.render.presets import CAMERAS, LIGHTS
 
 TILE = (216, 216)  # pixels

@@ -10,13 +10,13 @@ import torch
 from contact_sheet import IMAGES, sheet
 
 from adamesh.faces import Face
-from adamesh.library import EMBEDDED, load_named_face
+from adamesh.faces.landmark_index import LIPS
+from adamesh.faces.library import EMBEDDED, load_named_face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
 from adamesh.rates import FPS
 from adamesh.render import Camera, HeadRenderer
 from adamesh.retargeting import fit_to_face
-from adamesh.tracking.landmark_index import LIPS
 
 TILE = 208  # pixels
 MAX_BYTES = 240_000

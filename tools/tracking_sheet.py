@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from contact_sheet import IMAGES, sheet
 
+from adamesh.evaluation.synthetic import synthetic_clip
 from adamesh.faces import load_embedded_face
 from adamesh.media.video import read_frames
 from adamesh.tracking.overlay import write_overlay
-from adamesh.tracking.synthetic import synthetic_clip
 from adamesh.tracking.track import track_video
 
 SEEDS = range(12)

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from contact_sheet import IMAGES, sheet
 
-from adamesh.bench.transfer import bench_transfer
+from adamesh.evaluation.rigging import bench_transfer
 from adamesh.faces import Face
+from adamesh.faces.landmark_index import LIPS
 from adamesh.motion.spaces import ARKIT52
 from adamesh.render import Camera, HeadRenderer
-from adamesh.tracking.landmark_index import LIPS
 
 TILE = 208  # pixels
 MAX_BYTES = 240_000

@@ -12,20 +12,20 @@ from adamesh.export import export
 from adamesh.motion.clip import MotionClip
 
 if TYPE_CHECKING:
-    from adamesh.pipeline.adapt import adapt
-    from adamesh.pipeline.animate import animate
-    from adamesh.pipeline.mix import mix_styles, scale_style
-    from adamesh.pipeline.style import Style
+    from adamesh.animation.adapt import adapt
+    from adamesh.animation.animate import animate
+    from adamesh.animation.mix import mix_styles, scale_style
+    from adamesh.animation.style import Style
 
 __all__ = ["MotionClip", "Style", "adapt", "animate", "export", "mix_styles", "scale_style"]
 __version__ = "0.1.0"
 
 _LAZY = {
-    "adapt": "pipeline.adapt",
-    "animate": "pipeline.animate",
-    "mix_styles": "pipeline.mix",
-    "scale_style": "pipeline.mix",
-    "Style": "pipeline.style",
+    "adapt": "animation.adapt",
+    "animate": "animation.animate",
+    "mix_styles": "animation.mix",
+    "scale_style": "animation.mix",
+    "Style": "animation.style",
 }
 
 

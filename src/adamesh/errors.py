@@ -4,7 +4,13 @@ Everything a user can cause is an `InputError`; its text is one line that says w
 expected and what to do. The command line prints that line and exits with code 2.
 """
 
+import itertools
+import re
+from collections.abc import Iterable
 from importlib.util import find_spec
+
+MOST_NAMES = 8  # of a file's, in a message
+LONGEST_NAME = 40
 
 
 class AdaMeshError(Exception):
@@ -33,3 +39,10 @@ def need(module: str, *, package: str, purpose: str, extra: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingDependencyError(package, purpose, extra)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names out of a stranger's file for a message of one line: the first few, without control codes."""
+    shown = list(itertools.islice(names, MOST_NAMES + 1))
+    words = [re.sub(r"[^\x20-\x7e]", "?", name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
+    return ", ".join(word for word in words if word) + (" ..." if len(shown) > MOST_NAMES else "")

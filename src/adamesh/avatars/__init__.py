@@ -6,9 +6,8 @@ from adamesh.avatars.animation import rotation_curves, weight_curves
 from adamesh.avatars.avatar import Avatar
 from adamesh.avatars.mapfile import AvatarMap, load_map
 from adamesh.avatars.matching import Match, match
-from adamesh.errors import InputError, need
+from adamesh.errors import InputError, listed, need
 from adamesh.files import check_input, check_output
-from adamesh.formats.containers import listed
 from adamesh.motion.clip import MotionClip
 
 __all__ = ["Match", "apply_clip", "match_avatar"]

@@ -18,8 +18,7 @@ from adamesh.avatars.names import (
     find_shape,
 )
 from adamesh.avatars.visemes import viseme_actions
-from adamesh.errors import InputError
-from adamesh.formats.containers import listed
+from adamesh.errors import InputError, listed
 from adamesh.motion.spaces import ARKIT52
 
 

@@ -28,7 +28,7 @@ from adamesh.avatars.avatar import (
 )
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
-from adamesh.formats.usd import save_layer, save_package
+from adamesh.media.usd import save_layer, save_package
 
 _AT_REST = Usd.TimeCode.EarliestTime()  # of what moves in the scene, its first place
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from adamesh.animate_file import AnimateOptions
+    from adamesh.jobs.animate_file import AnimateOptions
     from adamesh.motion.clip import MotionClip
 
 app = typer.Typer(
@@ -151,7 +151,7 @@ def animate(
 
       adamesh animate --batch lines.csv
     """
-    from adamesh.animate_file import (
+    from adamesh.jobs.animate_file import (
         AnimateOptions,
         animate_file,
         base_model,
@@ -191,8 +191,8 @@ def animate(
         raise InputError("both --reference and --style are given; give one of them")
     if offset != "auto" and reference is None:
         raise InputError("--sound-offset is of a reference's sound; give --reference VIDEO with it")
+    from adamesh.animation.style import Style
     from adamesh.export import check_export
-    from adamesh.pipeline.style import Style
 
     check_input(speech, "speech")
     # What is wrong with these is said before a style is learned.
@@ -234,9 +234,9 @@ def _texture(file: Path | None, report: Callable[..., None]) -> "NDArray[np.uint
 def _animate_batch(
     file: Path, options: "AnimateOptions", texture: Path | None, jobs: int | None
 ) -> None:
-    from adamesh.animate_file import shown_face
-    from adamesh.batch import animate_batch, read_batch
     from adamesh.export import check_textured
+    from adamesh.jobs.animate_file import shown_face
+    from adamesh.jobs.batch import animate_batch, read_batch
 
     rows = read_batch(file)
     if texture is not None:
@@ -296,10 +296,10 @@ def adapt(
         check_input(audio, "sound")
     check_suffix(output, ".style")
     check_output(output, force=force)
+    from adamesh.animation.adapt import adapt as learn
     from adamesh.checkpoints.networks import load_network
-    from adamesh.library.store import load_named_face
+    from adamesh.faces.library import load_named_face
     from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline.adapt import adapt as learn
 
     model = load_network(ExpressionAdapter, checkpoint)
     with progress_bars() as report:
@@ -439,8 +439,8 @@ def export(
       adamesh export talking.npz --face flame2023 --format vhap -o talking-vhap.npz
     """
     from adamesh.export import check_export
+    from adamesh.faces.library import load_named_face
     from adamesh.formats import check_track, write_track
-    from adamesh.library.store import load_named_face
 
     check_input(clip, "clip")
     shown = None if face is None else load_named_face(face)
@@ -528,8 +528,8 @@ def demo(
 
       adamesh demo -o demo
     """
+    from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
     from adamesh.export import check_export
-    from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 
     if output.exists() and not output.is_dir():
         raise InputError(f"output '{output}' is a file; give the path of a folder")
@@ -624,12 +624,12 @@ def evaluate(
         print_upper_face,
     )
     from adamesh.data.corpus import read_corpus
+    from adamesh.evaluation import sync as figures
+    from adamesh.evaluation.adaptation import evaluate_adaptation
+    from adamesh.evaluation.offsets import evaluate_offsets
+    from adamesh.evaluation.pose import evaluate_pose
+    from adamesh.evaluation.upper_face import evaluate_upper_face
     from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline import evaluate as figures
-    from adamesh.pipeline.evaluate_adaptation import evaluate_adaptation
-    from adamesh.pipeline.evaluate_offsets import evaluate_offsets
-    from adamesh.pipeline.evaluate_pose import evaluate_pose
-    from adamesh.pipeline.evaluate_upper_face import evaluate_upper_face
 
     model = load_network(ExpressionAdapter, checkpoint)
     videos = read_corpus(data, tracks)

@@ -93,7 +93,7 @@ def _transfer(
 ) -> None:
     from adamesh.avatars import apply_clip
     from adamesh.motion.clip import MotionClip
-    from adamesh.transfer import transfer
+    from adamesh.rigging import transfer
 
     check_output(output, force=force)
     check_suffix(output, ".glb")
@@ -119,7 +119,7 @@ def _transfer(
 def _arkit(clip: "MotionClip", made_for: str | None) -> "MotionClip":
     if clip.space == "arkit52":
         return clip
-    from adamesh.library.store import load_named_face
+    from adamesh.faces.library import load_named_face
     from adamesh.retargeting import fit_to_face
 
     source = None if made_for is None else load_named_face(made_for)

@@ -39,8 +39,8 @@ def bench_tracking(
     import tempfile
     from dataclasses import asdict
 
-    from adamesh.bench import tracking as figures
     from adamesh.cli.tables import print_rows
+    from adamesh.evaluation import tracking as figures
 
     with progress_bars() as report, tempfile.TemporaryDirectory() as folder:
         if videos:
@@ -87,9 +87,9 @@ def bench_speed(
     """
     import tempfile
 
-    from adamesh.bench.speed import bench_speed as run
+    from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
     from adamesh.cli.tables import print_rows
-    from adamesh.pipeline.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
+    from adamesh.evaluation.speed import bench_speed as run
 
     with tempfile.TemporaryDirectory() as folder:
         times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
@@ -114,10 +114,10 @@ def bench_retargeting(
     from dataclasses import asdict
 
     from adamesh.cli.tables import print_rows
+    from adamesh.evaluation.retargeting import PairFigures
     from adamesh.faces import load_embedded_face
-    from adamesh.library import load_named_face
+    from adamesh.faces.library import load_named_face
     from adamesh.motion.clip import MotionClip
-    from adamesh.retargeting.figures import PairFigures
 
     paths = [] if tracks is None else sorted(tracks.rglob("*.npz"))
     if tracks is not None and not paths:
@@ -149,8 +149,8 @@ def bench_transfer(as_json: Json = False) -> None:
 
       adamesh bench transfer
     """
-    from adamesh.bench.transfer import bench_transfer as run
     from adamesh.cli.tables import print_rows
+    from adamesh.evaluation.rigging import bench_transfer as run
 
     with progress_bars() as report:
         rows, _ = run(progress=lambda d, t: report("looking", d, t))

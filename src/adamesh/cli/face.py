@@ -35,7 +35,7 @@ def import_face(
       adamesh face import flame2023_no_jaw.pkl
     """
     check_input(path, "face model")
-    from adamesh.library import import_flame
+    from adamesh.face_import import import_flame
 
     with progress_bars() as report:
         entry, quality = import_flame(
@@ -59,7 +59,7 @@ def list_all(as_json: Json = False) -> None:
 
       adamesh face list --json
     """
-    from adamesh.library import list_faces
+    from adamesh.faces.library import list_faces
 
     entries = list_faces()
     if as_json:
@@ -95,8 +95,8 @@ def show(
     if output is not None:
         check_suffix(output, ".png")
         check_output(output, force=force)
-    from adamesh.library import load_named_face
-    from adamesh.library.show import draw_face, face_facts
+    from adamesh.face_import.sheet import draw_face, face_facts
+    from adamesh.faces.library import load_named_face
 
     face = load_named_face(name)
     facts = asdict(face_facts(name, face))

@@ -13,7 +13,7 @@ from adamesh.errors import InputError
 from adamesh.export.pictures import TRANSPARENT, CameraName, LightName, Pictures, parse_size
 
 if TYPE_CHECKING:
-    from adamesh.pipeline.style import Style
+    from adamesh.animation.style import Style
 
 SAID_FROM = 0.02  # s of an offset; less is neither seen nor sure
 

@@ -12,7 +12,7 @@ from adamesh.errors import InputError
 from adamesh.files import check_output
 
 if TYPE_CHECKING:
-    from adamesh.pipeline.show_style import StyleFacts
+    from adamesh.animation.show_style import StyleFacts
 
 SHOWN = 6  # actions of a resting face that are printed
 
@@ -47,10 +47,10 @@ def show(
     if output is not None:
         check_suffix(output, ".png")
         check_output(output, force=force)
+    from adamesh.animation.show_style import draw_style, style_facts
+    from adamesh.animation.style import Style, default_style
     from adamesh.checkpoints.networks import load_network
     from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline.show_style import draw_style, style_facts
-    from adamesh.pipeline.style import Style, default_style
 
     loaded, plain = Style.load(style), default_style()
     model = load_network(ExpressionAdapter, checkpoint)
@@ -69,7 +69,7 @@ def show(
 def _print_facts(facts: "StyleFacts", neutral: "StyleFacts | None", size: int) -> None:
     from math import degrees
 
-    from adamesh.pipeline.show_style import MOVES
+    from adamesh.animation.show_style import MOVES
 
     rest = list(facts.resting_face.items())[:SHOWN]
     blinks, gaze, offset = facts.blinks, facts.gaze, facts.sound_offset
@@ -129,10 +129,10 @@ def mix(
     check_suffix(output, ".style")
     check_output(output, force=force)
     numbers = None if weights is None else _numbers(weights)
+    from adamesh.animation.mix import mix_styles
+    from adamesh.animation.style import Style
     from adamesh.checkpoints.networks import load_network
     from adamesh.models.expression import ExpressionAdapter
-    from adamesh.pipeline.mix import mix_styles
-    from adamesh.pipeline.style import Style
 
     model = load_network(ExpressionAdapter, checkpoint)
     mixed = mix_styles([Style.load(path) for path in styles], numbers, model=model)
@@ -180,8 +180,8 @@ def scale(
         raise InputError(
             "nothing is scaled; give a factor with --mouth, --brows, --head, --blinks or --eyes"
         )
-    from adamesh.pipeline.mix import scale_style
-    from adamesh.pipeline.style import Style
+    from adamesh.animation.mix import scale_style
+    from adamesh.animation.style import Style
 
     scaled = scale_style(
         Style.load(style), mouth=mouth, brows=brows, head=head, blinks=blinks, eyes=eyes

@@ -9,10 +9,10 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
-    from adamesh.pipeline.evaluate import PersonSync
-    from adamesh.pipeline.evaluate_adaptation import PersonAdaptation
-    from adamesh.pipeline.evaluate_pose import PoseFigures
-    from adamesh.pipeline.evaluate_upper_face import PersonUpper
+    from adamesh.evaluation.adaptation import PersonAdaptation
+    from adamesh.evaluation.pose import PoseFigures
+    from adamesh.evaluation.sync import PersonSync
+    from adamesh.evaluation.upper_face import PersonUpper
 
 
 def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -45,7 +45,7 @@ def _short(value: Any) -> str:
 
 def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
     """Lip sync of each person, the median over people and its interval."""
-    from adamesh.pipeline.evaluate import SAME_TASK
+    from adamesh.evaluation.sync import SAME_TASK
 
     if as_json:
         typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
@@ -107,7 +107,7 @@ def interval(values: np.ndarray) -> np.ndarray:
 
 def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> None:
     """Means over people of every arm, correlations by person, lengths of the reference, and who is known."""
-    from adamesh.pipeline.evaluate_adaptation import identified, means
+    from adamesh.evaluation.adaptation import identified, means
 
     known = identified(figures)
     if as_json:
@@ -157,7 +157,7 @@ def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> Non
 
 def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
     """Head motion of each person in every way, what speech and style tell of codes, and many long runs."""
-    from adamesh.pipeline.evaluate_pose import CLOSE, WAYS
+    from adamesh.evaluation.pose import CLOSE, WAYS
 
     if as_json:
         typer.echo(json.dumps(asdict(figures), indent=1))
@@ -204,8 +204,8 @@ def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
 
 def print_upper_face(figures: "list[PersonUpper]", *, as_json: bool) -> None:
     """Each person seen and generated, and for how many a figure is within the tolerance."""
-    from adamesh.pipeline.evaluate import SAME_TASK
-    from adamesh.pipeline.evaluate_upper_face import TOLERANCE, UpperFigures, within
+    from adamesh.evaluation.sync import SAME_TASK
+    from adamesh.evaluation.upper_face import TOLERANCE, UpperFigures, within
 
     if as_json:
         typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))

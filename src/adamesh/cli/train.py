@@ -112,7 +112,7 @@ def train_expression(
     from adamesh.data.sequences import Sequence, load_sequences, silences
     from adamesh.data.sound_offsets import delays
     from adamesh.data.speech import read_speech, spread
-    from adamesh.library.store import load_named_face
+    from adamesh.faces.library import load_named_face
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.training.config import load_training_config
     from adamesh.training.expression import ExpressionTraining

@@ -160,16 +160,6 @@ def on_clock(features: Tensor, speed: float, count: int) -> Tensor:
     return interpolate(features, (torch.arange(count) + 0.5) / speed - 0.5)
 
 
-def in_other_voices(
-    samples: np.ndarray, extract: SpeechFeatures, count: int, *, seed: int
-) -> list[Tensor]:
-    """Features [S, D] of `samples` altered `count` times, with every word at its time."""
-    rng = np.random.default_rng(seed)
-    frames = -(-len(samples) // SAMPLES_PER_FEATURE)
-    versions = [alter_voice(samples, VoiceAugmentation(), rng) for _ in range(count)]
-    return [on_clock(extract(altered), speed, frames) for altered, speed in versions]
-
-
 def speech_activity(samples: np.ndarray, frames: int) -> Tensor:
     """[frames] whether somebody speaks, by loudness: 1, 0, or UNKNOWN where that does not tell."""
     heard = np.zeros(frames * SAMPLES_PER_FRAME, np.float64)

@@ -28,9 +28,9 @@ from adamesh.export.rest import (
 )
 from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
-from adamesh.formats.usd import save_layer, save_package
 from adamesh.media.audio import write_wav
 from adamesh.media.picture import write_png
+from adamesh.media.usd import save_layer, save_package
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
 

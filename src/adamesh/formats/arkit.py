@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from adamesh.errors import InputError
-from adamesh.formats.containers import listed
+from adamesh.errors import InputError, listed
 from adamesh.formats.names import arkit_columns
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import look_to_eye_rotation

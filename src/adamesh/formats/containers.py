@@ -6,7 +6,6 @@ The files are strangers': none of their pickles is executed, and nothing larger 
 import contextlib
 import csv
 import io
-import itertools
 import json
 import os
 import pickle
@@ -16,22 +15,20 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adamesh.errors import InputError, MissingDependencyError
+from adamesh.errors import InputError, MissingDependencyError, listed
 from adamesh.files import atomic_folder, atomic_output, check_input
 
 Array = NDArray[Any]
 
 LARGEST = 2**30  # bytes; an hour of whole-body motion at 60 fps is a third of that
 LARGEST_TEXT = 2**28
-MOST_NAMES = 8  # of a file's, in a message
-LONGEST_NAME = 40
 LARGEST_PICKLE = 2**22  # of a .pt file: names and shapes; the numbers lie beside it
 _NUMBERS = "fiu"  # kinds of dtype
 _PICKLE = b"\x80"  # its first byte
@@ -93,13 +90,6 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
         if array is not None and array.dtype.kind not in _NUMBERS:
             raise InputError(f"'{name}' of '{path}' must be an array of numbers, got {array.dtype}")
     return arrays
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names out of a stranger's file for a message of one line: the first few, without control codes."""
-    shown = list(itertools.islice(names, MOST_NAMES + 1))
-    words = [re.sub(r"[^\x20-\x7e]", "?", name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
-    return ", ".join(word for word in words if word) + (" ..." if len(shown) > MOST_NAMES else "")
 
 
 def read_json(path: Path) -> Any:

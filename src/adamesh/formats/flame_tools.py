@@ -16,15 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from adamesh.errors import InputError
-from adamesh.formats.containers import (
-    BARE,
-    Array,
-    listed,
-    read_arrays,
-    write_arrays,
-    write_frames,
-)
+from adamesh.errors import InputError, listed
+from adamesh.formats.containers import BARE, Array, read_arrays, write_arrays, write_frames
 from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import NECK_SHARE

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, listed
 from adamesh.files import atomic_output
 from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
-from adamesh.formats.containers import listed, read_csv
+from adamesh.formats.containers import read_csv
 from adamesh.formats.names import LIVELINK, LIVELINK_ROTATIONS
 from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, listed
 from adamesh.files import check_new_folder, check_output, named_path
 from adamesh.formats import arkit_tools, flame_tools, livelink
-from adamesh.formats.containers import contents, listed
+from adamesh.formats.containers import contents
 from adamesh.formats.flame_tools import Layout
 from adamesh.motion.clip import MotionClip
 

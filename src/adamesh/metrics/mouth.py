@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from adamesh.faces.face import Face
+from adamesh.faces.landmark_index import INNER_LIPS_LOWER, INNER_LIPS_UPPER
 from adamesh.faces.motion_basis import motion_directions
-from adamesh.tracking.landmark_index import INNER_LIPS_LOWER, INNER_LIPS_UPPER
 
 LOW, HIGH = 0.02, 0.98  # quantiles that a person's range of opening lies between
 CLOSED = 0.15  # of that range; below it, lips are shut

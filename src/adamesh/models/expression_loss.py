@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adamesh.faces.face import Face
+from adamesh.faces.landmark_index import LIPS
 from adamesh.faces.motion_basis import motion_directions
 from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.motion.spaces import EYE_LOOK, UPPER_FACE
-from adamesh.tracking.landmark_index import LIPS
 
 UPPER_FACE_WEIGHT = 0.3  # speech says little of brows and lids
 

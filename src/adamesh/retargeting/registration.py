@@ -16,10 +16,10 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from adamesh.errors import InputError
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.face import Face
 from adamesh.faces.surface import triangle_normals, vertex_normals
 from adamesh.retargeting.articulation import SurfacePoints
-from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import closest_barycentric
 
 Float = NDArray[np.float64]

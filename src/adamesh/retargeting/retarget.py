@@ -11,7 +11,8 @@ from torch import Tensor
 
 from adamesh.errors import InputError
 from adamesh.faces import Face, load_embedded_face
-from adamesh.library.store import load_named_face
+from adamesh.faces import landmark_index as lm
+from adamesh.faces.library import load_named_face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import for_joints, over_joints
@@ -19,7 +20,6 @@ from adamesh.motion.spaces import EYE_BLINK, EYE_LOOK, CoefficientSpace, coeffic
 from adamesh.retargeting.articulation import Articulation, SurfacePoints
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, Registration, register
 from adamesh.retargeting.solver import Solver
-from adamesh.tracking import landmark_index as lm
 
 POINTS = 400  # of the surface that the solver sees
 DENSE = 0.3  # distance between such points at the lips, over that far from them

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adamesh.faces import landmark_index as lm
 from adamesh.media.color import LUMINANCE, from_lab, to_lab, to_linear
 from adamesh.texture.blend import robust_mean
 from adamesh.texture.raster import rasterise
-from adamesh.tracking import landmark_index as lm
 
 Float = NDArray[np.floating]
 

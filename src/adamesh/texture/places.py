@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from adamesh.faces.face import Face
-from adamesh.tracking.landmark_index import FACE_OVAL
+from adamesh.faces.landmark_index import FACE_OVAL
 
 Float = NDArray[np.floating]
 

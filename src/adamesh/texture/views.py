@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import KDTree
 
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.face import Face
 from adamesh.faces.surface import vertex_normals
 from adamesh.media.color import to_linear
 from adamesh.motion.rotation import axis_angle_to_matrix
 from adamesh.texture.raster import depth_map, rasterise
-from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.detector_bias import load_bias, upright, view_terms
 from adamesh.tracking.face_landmarks import PARTED, mouth_opening
 from adamesh.tracking.track import TrackedVideo

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from adamesh.tracking.landmark_index import LANDMARK_COUNT
+from adamesh.faces.landmark_index import LANDMARK_COUNT
 
 RIDGE = 1.0  # on the regression, in observations of each term
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from adamesh.errors import InputError
-from adamesh.faces.surface import triangle_normals
-from adamesh.tracking.landmark_index import (
+from adamesh.faces.landmark_index import (
     FACE_OVAL,
     INNER_LIPS_LOWER,
     INNER_LIPS_UPPER,
@@ -24,6 +23,7 @@ from adamesh.tracking.landmark_index import (
     RIGHT_IRIS,
     interocular_distance,
 )
+from adamesh.faces.surface import triangle_normals
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
+from adamesh.faces.landmark_index import OUTER_LIPS
 from adamesh.render import Camera, HeadRenderer
 from adamesh.tracking.embedding import View, embed_landmarks, reprojection_residual
-from adamesh.tracking.landmark_index import OUTER_LIPS
 from adamesh.tracking.landmarker import FaceLandmarker
 
 Float = NDArray[np.float64]

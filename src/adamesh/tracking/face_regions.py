@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from adamesh.faces.appearance import BROWS, INSIDE, LIPS, MATERIALS, SKIN
 from adamesh.faces.face import Face
-from adamesh.faces.surface import vertex_normals
-from adamesh.tracking.face_landmarks import PARTED, mouth_opening
-from adamesh.tracking.landmark_index import (
+from adamesh.faces.landmark_index import (
     FACE_OVAL,
     INNER_LIPS,
     LEFT_BROW,
@@ -17,6 +15,8 @@ from adamesh.tracking.landmark_index import (
     OUTER_LIPS,
     RIGHT_BROW,
 )
+from adamesh.faces.surface import vertex_normals
+from adamesh.tracking.face_landmarks import PARTED, mouth_opening
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.face import Face
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH
-from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.detector_bias import upright, view_terms
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from adamesh.errors import InputError
-from adamesh.tracking.landmark_index import (
+from adamesh.faces.landmark_index import (
     LEFT_EYE_CORNERS,
     RIGHT_EYE_CORNERS,
 )

@@ -11,9 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from adamesh.alignment import SoundOffset
+from adamesh.animation.animate import animate
+from adamesh.animation.sample import sample_speech
+from adamesh.animation.style import Style
 from adamesh.errors import MissingDependencyError
+from adamesh.faces.library import load_named_face
 from adamesh.files import atomic_output
-from adamesh.library.store import load_named_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
@@ -21,9 +24,6 @@ from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.regression import regressed_motion, regression_target
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.sample import sample_speech
-from adamesh.pipeline.style import Style
 from adamesh.render import HeadRenderer
 from adamesh.render.presets import preset_camera
 

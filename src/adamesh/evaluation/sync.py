@@ -9,9 +9,12 @@ import numpy as np
 import torch
 
 from adamesh.alignment import in_time
+from adamesh.animation.speak import speak
+from adamesh.animation.style import Style, default_style
 from adamesh.data.corpus import Video
 from adamesh.data.sound_offsets import delays
 from adamesh.errors import InputError, MissingDependencyError
+from adamesh.evaluation.baselines import Baselines
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
@@ -20,9 +23,6 @@ from adamesh.metrics.sync import Sync, pearson, synchrony
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
-from adamesh.pipeline.baselines import Baselines
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from adamesh.animation.animate import Pose
+    from adamesh.animation.style import Style
     from adamesh.export import Encoding
     from adamesh.faces import Face
     from adamesh.models.expression import ExpressionAdapter
     from adamesh.motion.clip import MotionClip
-    from adamesh.pipeline.animate import Pose
-    from adamesh.pipeline.style import Style
 
 __all__ = ["AnimateOptions", "animate_file", "base_model", "learn_style", "shown_face"]
 
 
 @dataclass(frozen=True)
 class AnimateOptions:
-    """How to animate and write; see `pipeline.animate` and `export`."""
+    """How to animate and write; see `animation.animate` and `export`."""
 
     pose: "Pose" = "reference"
     pose_scale: float = 1.0
@@ -60,11 +60,11 @@ def animate_file(
     Returns:
         The clip as it was written, and the file or folder.
     Raises:
-        InputError: something given is not right, see `pipeline.animate` and `export`.
+        InputError: something given is not right, see `animation.animate` and `export`.
     """
+    from adamesh.animation.animate import animate
     from adamesh.export import export
     from adamesh.media.audio import load_audio
-    from adamesh.pipeline.animate import animate
     from adamesh.rates import SAMPLE_RATE
     from adamesh.retargeting import fit_to_face
 
@@ -98,8 +98,8 @@ def animate_file(
 def learn_style(
     video: Path, options: AnimateOptions, *, progress: Callable[..., None] | None = None
 ) -> "Style":
-    """The style of the person in a video, see `pipeline.adapt`."""
-    from adamesh.pipeline.adapt import adapt
+    """The style of the person in a video, see `animation.adapt`."""
+    from adamesh.animation.adapt import adapt
 
     return adapt(
         video,
@@ -133,6 +133,6 @@ def base_model(checkpoint: Path | None) -> "ExpressionAdapter":
 
 @functools.cache
 def _face(name: str) -> "Face":
-    from adamesh.library.store import load_named_face
+    from adamesh.faces.library import load_named_face
 
     return load_named_face(name)

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 
 from adamesh.faces.flame import read_flame
+from adamesh.faces.library import FaceEntry, check_new_face
 from adamesh.faces.storage import save_face
 from adamesh.files import check_input
-from adamesh.library.store import FaceEntry, check_new_face
 from adamesh.tracking.face_landmarks import LandmarkQuality, with_landmarks
 from adamesh.tracking.face_regions import with_regions
 

@@ -11,7 +11,7 @@ import numpy as np
 from adamesh.avatars.gltf import Glb, read_glb
 from adamesh.errors import InputError, need
 from adamesh.files import check_input, check_output
-from adamesh.transfer.finding import LIFE_SIZE
+from adamesh.rigging.finding import LIFE_SIZE
 
 __all__ = ["Transferred", "read_mesh", "transfer"]
 
@@ -72,9 +72,9 @@ def transfer(
     check_output(path, force=force)
     if mesh.stat().st_size > LARGEST:
         raise InputError(f"mesh '{mesh}' is larger than {LARGEST >> 20} MiB; make it smaller")
-    from adamesh.transfer.geometry import read_scene
-    from adamesh.transfer.meshes import VIEWS, face_of
-    from adamesh.transfer.rig import write_rigged
+    from adamesh.rigging.geometry import read_scene
+    from adamesh.rigging.meshes import VIEWS, face_of
+    from adamesh.rigging.rig import write_rigged
 
     avatar = read_mesh(mesh)
     if any(primitive.targets for m in avatar.document.meshes for primitive in m.primitives):
@@ -150,7 +150,7 @@ def _prepared(part: Any) -> Any:
 
     from adamesh.faces.surface import vertex_normals
     from adamesh.media.color import to_linear
-    from adamesh.transfer.geometry import PLAIN
+    from adamesh.rigging.geometry import PLAIN
 
     visual = part.visual
     if visual.kind == "vertex":

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from adamesh.errors import InputError
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.face import Face
 from adamesh.faces.surface import connected_parts
 from adamesh.render import Camera, HeadRenderer
-from adamesh.tracking import landmark_index as lm
 from adamesh.tracking.embedding import Caster, Embedding, View, embed_landmarks
 from adamesh.tracking.landmarker import FaceLandmarker
 

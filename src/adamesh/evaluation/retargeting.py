@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.face import Face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_space
@@ -21,7 +22,6 @@ from adamesh.rates import FPS
 from adamesh.retargeting.articulation import Articulation
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.retargeting.retarget import Retargeter, geometric
-from adamesh.tracking import landmark_index as lm
 
 MM = 1000.0
 # Regions, in distances between the eyes from the landmarks of lips, of lid edges, of eyes and brows.

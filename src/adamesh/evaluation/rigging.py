@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from adamesh.bench.other_meshes import MESHES, OtherMesh
+from adamesh.animation.animate import animate
+from adamesh.animation.sample import SAMPLE_SPEECH
+from adamesh.evaluation.other_meshes import MESHES, OtherMesh
+from adamesh.faces import landmark_index as lm
 from adamesh.faces import load_embedded_face
 from adamesh.faces.surface import area_normals
 from adamesh.motion.spaces import ARKIT52
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.sample import SAMPLE_SPEECH
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
-from adamesh.tracking import landmark_index as lm
-from adamesh.transfer.geometry import Scene
-from adamesh.transfer.meshes import MeshFace, face_of
+from adamesh.rigging.geometry import Scene
+from adamesh.rigging.meshes import MeshFace, face_of
 
 Float = NDArray[np.float64]
 MM = 1000.0

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from adamesh.alignment import estimate_offset, in_time
+from adamesh.evaluation.sync import Person
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.regression import regression_target
-from adamesh.pipeline.evaluate import Person
 from adamesh.rates import FPS
 
 SHIFTS = (-0.24, -0.16, -0.08, 0.08, 0.16, 0.24)  # s

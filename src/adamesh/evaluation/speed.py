@@ -8,6 +8,10 @@ from typing import Any
 
 import torch
 
+from adamesh.animation.adapt import adapt_to_clip
+from adamesh.animation.animate import animate
+from adamesh.animation.pose import generate_pose
+from adamesh.animation.style import default_style
 from adamesh.checkpoints.networks import load_network
 from adamesh.export import export
 from adamesh.faces.embedded import load_embedded_face
@@ -15,10 +19,6 @@ from adamesh.features import load_features
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
-from adamesh.pipeline.adapt import adapt_to_clip
-from adamesh.pipeline.animate import animate
-from adamesh.pipeline.pose import generate_pose
-from adamesh.pipeline.style import default_style
 from adamesh.rates import SAMPLE_RATE, frames_in
 from adamesh.tracking.track import track_video
 

@@ -3,11 +3,11 @@
 import numpy as np
 from torch import Tensor
 
+from adamesh.animation.pauses import ease
+from adamesh.animation.style import Style
 from adamesh.features import features_for_frames, load_features
 from adamesh.models.baseline import enlarge
 from adamesh.models.expression import ExpressionAdapter
-from adamesh.pipeline.pauses import ease
-from adamesh.pipeline.style import Style
 
 
 def speak(

@@ -20,10 +20,16 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from adamesh.animate_file import AnimateOptions, animate_file, base_model, learn_style, shown_face
 from adamesh.errors import AdaMeshError, InputError
 from adamesh.export import check_export, exported_files
 from adamesh.files import check_input
+from adamesh.jobs.animate_file import (
+    AnimateOptions,
+    animate_file,
+    base_model,
+    learn_style,
+    shown_face,
+)
 
 COLUMNS = ("speech", "style", "output")
 STYLE_SUFFIX = ".style"  # a style of another suffix is a video to learn it from
@@ -282,7 +288,7 @@ def _learn(video: Path, target: Path, options: AnimateOptions) -> None:
 
 @_reason
 def _animate(row: Row, options: AnimateOptions) -> None:
-    from adamesh.pipeline.style import Style
+    from adamesh.animation.style import Style
 
     assert row.speech is not None
     assert row.output is not None

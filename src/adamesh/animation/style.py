@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from adamesh.alignment import SoundOffset
+from adamesh.animation.pose import PoseStyle
 from adamesh.checkpoints.networks import fingerprint
 from adamesh.errors import InputError
 from adamesh.files import atomic_output, check_input, check_output
@@ -23,7 +24,6 @@ from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, load_branches, merge
-from adamesh.pipeline.pose import PoseStyle
 
 KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no brows that move
 _BRANCHES = "molora."  # prefix of the branch weights in the file
@@ -40,7 +40,7 @@ class Style:
         embedding: [style_dim] of the style encoder.
         betas: [K] identity.
         baseline: resting face and amplitude, which motion is put back on.
-        gain: by which `animate` enlarges the mouth's motion, see `pipeline.amplitude`.
+        gain: by which `animate` enlarges the mouth's motion, see `animation.amplitude`.
         pose: how the person moves the head, for generated motion.
         head_motion: [R, 2, 3] axis-angle of neck and head, 25 fps, about their mean, for looped motion.
         eye_motion: [R, 2, 3] axis-angle of the left and right eyeball at the same frames.

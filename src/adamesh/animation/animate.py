@@ -5,10 +5,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from adamesh.animation.pose import generate_pose
+from adamesh.animation.speak import speak
+from adamesh.animation.style import Style, default_style
 from adamesh.audio.prosody import stress
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
-from adamesh.library.store import load_named_face
+from adamesh.faces.library import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
@@ -21,9 +24,6 @@ from adamesh.motion.regression import regressed_motion
 from adamesh.motion.saccades import gaze_shifts, sample_gaze
 from adamesh.motion.spaces import BROWS, EYE_BLINK, EYE_LOOK
 from adamesh.motion.squints import SQUINT, squints
-from adamesh.pipeline.pose import generate_pose
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
 
 SHORTEST = 0.5  # s of speech

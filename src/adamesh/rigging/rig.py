@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from adamesh.avatars.gltf import Additions, Glb
 from adamesh.faces.surface import vertex_normals
 from adamesh.motion.spaces import ARKIT52
-from adamesh.transfer.actions import JOINTS
-from adamesh.transfer.geometry import Part, Scene
-from adamesh.transfer.meshes import MeshFace
+from adamesh.rigging.actions import JOINTS
+from adamesh.rigging.geometry import Part, Scene
+from adamesh.rigging.meshes import MeshFace
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -9,7 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adamesh.animation.adapt import BRANCHES, adapt_to_clip, look
+from adamesh.animation.fitting import Descent, Shown, descend
+from adamesh.animation.speak import speak
+from adamesh.animation.style import Style, default_style
 from adamesh.errors import InputError
+from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, check_space, joined
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
 from adamesh.metrics.mouth import closure_f1, mouth_opening
@@ -18,11 +23,6 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.nn.molora import Branch, merge
-from adamesh.pipeline.adapt import BRANCHES, adapt_to_clip, look
-from adamesh.pipeline.evaluate import REFERENCE, SHORTEST_REST, Person, check_space, joined
-from adamesh.pipeline.fitting import Descent, Shown, descend
-from adamesh.pipeline.speak import speak
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 RANK = sum(branch.rank for branch in BRANCHES)

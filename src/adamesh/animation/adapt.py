@@ -10,12 +10,17 @@ import numpy as np
 import torch
 
 from adamesh.alignment import estimate_offset, in_time
+from adamesh.animation.amplitude import amplitude_gain
+from adamesh.animation.fitting import Shown, solve
+from adamesh.animation.pose import learn_pose
+from adamesh.animation.reference import is_track, load_reference
+from adamesh.animation.style import Style, default_style
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.data.sequences import shut_frames, speech_activity
 from adamesh.errors import InputError
 from adamesh.faces import Face
+from adamesh.faces.library import load_named_face
 from adamesh.features import features_for_frames, load_features
-from adamesh.library.store import load_named_face
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.baseline import Baseline
@@ -29,11 +34,6 @@ from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import POPULATION_SLOPE, squint_slope
 from adamesh.nn.molora import Branch, branch_state
-from adamesh.pipeline.amplitude import amplitude_gain
-from adamesh.pipeline.fitting import Shown, solve
-from adamesh.pipeline.pose import learn_pose
-from adamesh.pipeline.reference import is_track, load_reference
-from adamesh.pipeline.style import Style, default_style
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.retargeting import fit_to_face
 from adamesh.tracking.track import track_video

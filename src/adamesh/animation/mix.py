@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adamesh.animation.sample import sample_speech
+from adamesh.animation.speak import enlarged, regress
+from adamesh.animation.style import Style
 from adamesh.checkpoints.networks import load_network
 from adamesh.errors import InputError
-from adamesh.library.store import load_named_face
+from adamesh.faces.library import load_named_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.saccades import FARTHEST, GazeStatistics
 from adamesh.motion.spaces import ARKIT52
 from adamesh.nn.molora import mixed_branches
-from adamesh.pipeline.sample import sample_speech
-from adamesh.pipeline.speak import enlarged, regress
-from adamesh.pipeline.style import Style
 from adamesh.rates import frames_in
 
 LARGEST_FACTOR = 4.0

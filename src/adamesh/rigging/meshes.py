@@ -8,18 +8,18 @@ import torch
 from numpy.typing import NDArray
 
 from adamesh.faces import Face, load_embedded_face
+from adamesh.faces import landmark_index as lm
 from adamesh.faces.appearance import MATERIALS, plain_appearance
 from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
-from adamesh.tracking import landmark_index as lm
+from adamesh.rigging.actions import with_actions
+from adamesh.rigging.finding import FoundFace, find_face, plain_face
+from adamesh.rigging.fitting import similarity
+from adamesh.rigging.geometry import Scene
 from adamesh.tracking.embedding import closest_barycentric
 from adamesh.tracking.face_landmarks import LandmarkQuality, pictures, with_landmarks
 from adamesh.tracking.face_regions import with_regions
-from adamesh.transfer.actions import with_actions
-from adamesh.transfer.finding import FoundFace, find_face, plain_face
-from adamesh.transfer.fitting import similarity
-from adamesh.transfer.geometry import Scene
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -11,8 +11,8 @@ from adamesh.faces.face import Face
 from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
 from adamesh.retargeting.registration import partners
-from adamesh.transfer.deformation import MOVES, DeformationTransfer, Pairs
-from adamesh.transfer.fitting import FittedHead, fit_head
+from adamesh.rigging.deformation import MOVES, DeformationTransfer, Pairs
+from adamesh.rigging.fitting import FittedHead, fit_head
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

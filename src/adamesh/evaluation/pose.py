@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from adamesh.animation.pose import generate_pose, learn_pose, load_pose_adapter
 from adamesh.audio.prosody import CHANNELS, prosody
 from adamesh.errors import InputError
+from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, joined
 from adamesh.features import features_for_frames, load_features
 from adamesh.metrics.head import (
     follows,
@@ -22,8 +24,6 @@ from adamesh.metrics.head import (
 from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.motion.head import deviation, head_rotation
 from adamesh.motion.looping import loop_motion
-from adamesh.pipeline.evaluate import REFERENCE, SHORTEST_REST, Person, joined
-from adamesh.pipeline.pose import generate_pose, learn_pose, load_pose_adapter
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 RUN_SECONDS = 60.0

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from adamesh.evaluation.synthetic import SyntheticClip, silent_clip, synthetic_clip
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.rotation import axis_angle_to_matrix, matrix_to_axis_angle
@@ -16,7 +17,6 @@ from adamesh.rates import FPS
 from adamesh.tracking.detector_bias import load_bias
 from adamesh.tracking.fit import UNSEEN, FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
-from adamesh.tracking.synthetic import SyntheticClip, silent_clip, synthetic_clip
 from adamesh.tracking.track import TrackedVideo, track_video
 
 SEEN_MOUTH = [i for i in MOUTH if ARKIT52[i] not in UNSEEN]

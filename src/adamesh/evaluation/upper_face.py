@@ -5,8 +5,11 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from adamesh.animation.adapt import UpperFace, adapt_to_clip, eye_rotation, upper_face
+from adamesh.animation.speak import speak
 from adamesh.audio.prosody import stress
 from adamesh.errors import InputError
+from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, joined
 from adamesh.metrics.sync import pearson
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import detect_blinks, frames_of_blinks, sample_blinks
@@ -21,9 +24,6 @@ from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import about_listener, gaze_shifts, looks_away, sample_gaze
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import SQUINT, squints
-from adamesh.pipeline.adapt import UpperFace, adapt_to_clip, eye_rotation, upper_face
-from adamesh.pipeline.evaluate import REFERENCE, SHORTEST_REST, Person, joined
-from adamesh.pipeline.speak import speak
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 SEEDS = 16  # of what is generated
