@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from adamesh.export import Encoding, export
+from adamesh.export import OutputOptions, export
+from adamesh.export.options import Encoding
 from adamesh.faces import load_embedded_face
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
@@ -50,7 +51,7 @@ def exported(clip: MotionClip, tmp_path_factory: pytest.TempPathFactory) -> Call
         path = tmp_path_factory.mktemp(encoding) / f"performance{suffix}"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ADAMESH_BLENDER", str(BLENDER))
-            export(clip, path, encoding=encoding, fps=fps)
+            export(clip, path, OutputOptions(encoding=encoding, fps=fps))
         return path
 
     return write

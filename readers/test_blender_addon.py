@@ -11,7 +11,7 @@ import pytest
 from conftest import BLENDER, FPS, FRAMES, posed_vertices
 from scipy.spatial import cKDTree
 
-from adamesh.export import export
+from adamesh.export import OutputOptions, export
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
 from adamesh.rates import exact_fps
@@ -23,7 +23,7 @@ SOUND = (0.1 * np.sin(np.arange(FRAMES * 16_000 // 25) / 5), 16_000)  # 2 s
 @pytest.mark.parametrize("fps", [25.0, 29.97, 26.3])
 def test_head(clip: MotionClip, blender: Callable[..., None], tmp_path: Path, fps: float) -> None:
     """Every frame of Blender's is one of ours, weights and vertices; the sound starts with the first."""
-    export(clip, tmp_path / "talking.glb", fps=fps, audio=SOUND)
+    export(clip, tmp_path / "talking.glb", OutputOptions(fps=fps), audio=SOUND)
     blender("blender_addon.py", "head", tmp_path / "talking.glb", tmp_path / "seen.npz")
     seen = np.load(tmp_path / "seen.npz")
     ours = clip.resample(exact_fps(fps))

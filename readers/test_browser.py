@@ -7,7 +7,7 @@ import numpy as np
 from browser import browse
 from PIL import Image
 
-from adamesh.export import Pictures, export
+from adamesh.export import OutputOptions, Pictures, export
 from adamesh.motion.clip import MotionClip
 
 SIDE = 256  # pixels
@@ -20,8 +20,8 @@ PAGE = """<body style="margin: 0; background: magenta">
 def test_transparent_webm(clip: MotionClip, tmp_path: Path) -> None:
     clip = replace(clip, transl=None)  # else each picture is about the middle of its own clip
     look = Pictures((SIDE, SIDE), background="transparent")
-    export(clip, tmp_path / "clear.webm", pictures=look)
-    export(clip.slice(25, 26), tmp_path / "still.png", pictures=look)
+    export(clip, tmp_path / "clear.webm", OutputOptions(pictures=look))
+    export(clip.slice(25, 26), tmp_path / "still.png", OutputOptions(pictures=look))
     (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
     shot = tmp_path / "shot.png"
     browse(

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adamesh.export import Encoding, export
+from adamesh.export import OutputOptions, export
+from adamesh.export.options import Encoding
+from adamesh.media.picture import write_png
 from adamesh.motion.clip import MotionClip
 
 
@@ -24,7 +26,7 @@ def issues(path: Path) -> dict[str, object]:
 def test_a_performance(
     clip: MotionClip, tmp_path: Path, fps: float | None, encoding: Encoding
 ) -> None:
-    export(clip, tmp_path / "clip.glb", fps=fps, encoding=encoding)
+    export(clip, tmp_path / "clip.glb", OutputOptions(fps=fps, encoding=encoding))
     found = issues(tmp_path / "clip.glb")
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 
@@ -32,14 +34,15 @@ def test_a_performance(
 @pytest.mark.parametrize("encoding", ["plain", "quantised"])
 def test_one_frame(tmp_path: Path, encoding: Encoding) -> None:
     still = MotionClip("arkit52", 25, np.zeros((1, 52)))
-    export(still, tmp_path / "still.glb", encoding=encoding)
+    export(still, tmp_path / "still.glb", OutputOptions(encoding=encoding))
     found = issues(tmp_path / "still.glb")
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 
 
 def test_a_texture(clip: MotionClip, tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    export(clip, tmp_path / "skin.glb", texture=picture)
+    write_png(tmp_path / "skin.png", picture)
+    export(clip, tmp_path / "skin.glb", OutputOptions(texture=tmp_path / "skin.png"))
     found = issues(tmp_path / "skin.glb")
     assert (found["numErrors"], found["numWarnings"]) == (0, 0), found["messages"]
 

@@ -4,21 +4,19 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from adamesh import parallel
 from adamesh.animation import adapt as adapting
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
+from adamesh.animation.options import MotionOptions
 from adamesh.animation.style import Style, default_style
 from adamesh.cli import main
 from adamesh.errors import InputError
-from adamesh.export import Pictures
-from adamesh.jobs import batch
+from adamesh.export import OutputOptions, Pictures
 from adamesh.jobs.animate_file import AnimateOptions
 from adamesh.jobs.batch import animate_batch, read_batch
 from adamesh.media.audio import write_wav
@@ -46,14 +44,12 @@ def write_list(folder: Path, *rows: str, header: str = "speech,style,output") ->
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads for processes, which start in no time and see what a test replaces."""
+    """No processes, which take seconds to start and do not see what a test replaces."""
 
-    @contextmanager
-    def threads(_: int) -> Iterator[ThreadPoolExecutor]:
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
+    def one_by_one(work, items, *, jobs=None):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        return enumerate(work(item) for item in items)
 
-    monkeypatch.setattr(batch, "_workers", threads)
+    monkeypatch.setattr(parallel, "map", one_by_one)
 
 
 class TestList:
@@ -132,7 +128,9 @@ def test_the_command(
         assert problem.startswith(f"row {number}")
         assert re.search(reason, problem), problem
     made = MotionClip.load(folder / "b.npz")
-    expected = animate(folder / "speech.wav", Style.load(folder / "me.style"), seed=3)
+    expected = animate(
+        folder / "speech.wav", Style.load(folder / "me.style"), MotionOptions(seed=3)
+    )
     np.testing.assert_allclose(made.expression, expected.expression, atol=1e-4)
     before = (folder / "a.npz").stat().st_mtime_ns
 
@@ -160,9 +158,12 @@ class TestRows:
         styles = ["me.mp4", "me.mp4", same, "other.mp4", "me.style", "other.mp4"]
         rows = [f"speech.wav,{style},{i}.npz" for i, style in enumerate(styles)]
         seen: list[tuple[int, int]] = []
-        result = animate_batch(
-            read_batch(write_list(folder, *rows)), progress=lambda d, t: seen.append((d, t))
-        )
+
+        def watch(stage: str, done: int, total: int, note: str = "") -> None:
+            assert (stage, note) == ("animating", "")
+            seen.append((done, total))
+
+        result = animate_batch(read_batch(write_list(folder, *rows)), progress=watch)
         assert sorted(video.name for video in learned) == ["me.mp4", "other.mp4"]
         assert result.problems == [
             "row 5 (3.npz): no face was found",
@@ -178,14 +179,14 @@ class TestRows:
         rows = read_batch(write_list(folder, "speech.wav,,a.npz"))
         assert animate_batch(rows).skipped == 1
         assert (folder / "a.npz").read_bytes() == b"before"
-        assert animate_batch(rows, AnimateOptions(force=True)).written == 1
+        assert animate_batch(rows, AnimateOptions(output=OutputOptions(force=True))).written == 1
         assert MotionClip.load(folder / "a.npz").frames == 25
 
     @pytest.mark.usefixtures("in_this_process")
     def test_rows_share_what_pictures_look_like(self, folder: Path) -> None:
         pytest.importorskip("vtkmodules", reason="rendering is an extra")
         rows = read_batch(write_list(folder, "speech.wav,,a.png", "speech.wav,,b.glb"))
-        options = AnimateOptions(pictures=Pictures((32, 24), camera="close"))
+        options = AnimateOptions(output=OutputOptions(pictures=Pictures((32, 24), camera="close")))
         result = animate_batch(rows, options)
         assert result.written == 1
         assert len(list((folder / "a").iterdir())) == 25
@@ -195,7 +196,7 @@ class TestRows:
     def test_what_is_wrong_with_all_is_said_once(self, folder: Path) -> None:
         rows = read_batch(write_list(folder, "speech.wav,,a.npz"))
         with pytest.raises(InputError, match="there is no face 'nobody'"):
-            animate_batch(rows, AnimateOptions(face="nobody"))
+            animate_batch(rows, AnimateOptions(output=OutputOptions(face="nobody")))
 
 
 @pytest.mark.parametrize(

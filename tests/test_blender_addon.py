@@ -10,7 +10,7 @@ import pytest
 from test_export import performance, small_face
 
 from adamesh.avatars.names import find_bone
-from adamesh.export import export
+from adamesh.export import OutputOptions, export
 from adamesh.motion.spaces import ARKIT52
 from adamesh.rates import exact_fps
 
@@ -33,12 +33,12 @@ def addon(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("fps", [23.976, 25, 29.97, 26.3, 60])
 def test_frame_rate_of_a_glb(addon, tmp_path, fps):
-    export(performance(), tmp_path / "a.glb", face=small_face(), fps=fps)
+    export(performance(), tmp_path / "a.glb", OutputOptions(fps=fps), face=small_face())
     assert addon.glb_frame_rate(tmp_path / "a.glb") == pytest.approx(exact_fps(fps), rel=1e-5)
 
 
 def test_rates_of_ntsc_are_exact(addon, tmp_path):
-    export(performance(), tmp_path / "a.glb", face=small_face(), fps=29.97)
+    export(performance(), tmp_path / "a.glb", OutputOptions(fps=29.97), face=small_face())
     assert addon.glb_frame_rate(tmp_path / "a.glb") == 30000 / 1001
 
 

@@ -19,7 +19,7 @@ from scipy.io import savemat
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.pose import PoseStyle
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.animation.style import Style
@@ -394,10 +394,10 @@ class TestExport:
     def test_whose_shape(self, adamesh, inputs: Path, out: Path) -> None:
         somebody = replace(MotionClip.load(inputs / "clip.npz"), betas=np.ones(50, np.float32))
         somebody.save(out / "somebody.npz")
-        for identity in ("reference", "neutral"):
+        for identity in ("person", "average"):
             target = out / f"{identity}.npz"
             adamesh("export", out / "somebody.npz", "-o", target, "--identity", identity)
-        kept, average = (MotionClip.load(out / f"{x}.npz") for x in ("reference", "neutral"))
+        kept, average = (MotionClip.load(out / f"{x}.npz") for x in ("person", "average"))
         np.testing.assert_array_equal(kept.betas, somebody.betas)
         assert average.betas is None
         np.testing.assert_array_equal(average.expression, somebody.expression)

@@ -13,7 +13,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
-from adamesh.export import FORMATS, check_export, export
+from adamesh.export import FORMATS, OutputOptions, export, plan_export
 from adamesh.faces import Face, load_embedded_face
 from adamesh.formats.livelink import timecode
 from adamesh.motion import ARKIT52, MotionClip
@@ -226,7 +226,7 @@ def test_a_foreign_reader_sees_what_forward_computes(make_face, encoding, within
     face = make_face()
     betas = np.random.default_rng(3).normal(size=face.n_betas)
     clip = performance(betas=betas)
-    export(clip, tmp_path / "a.glb", face=face, encoding=encoding)
+    export(clip, tmp_path / "a.glb", OutputOptions(encoding=encoding), face=face)
     glb = Glb(tmp_path / "a.glb")
     triangles, material = face.triangles.numpy(), face.triangle_material.numpy()
     names = [glb.json["materials"][p["material"]]["name"] for p in glb.primitives]
@@ -278,7 +278,7 @@ def test_normals_point_outwards(tmp_path):
 
 def test_targets_joints_and_clock(tmp_path):
     clip = performance(frames=25)
-    export(clip, tmp_path / "a.glb", face=small_face(), fps=60)
+    export(clip, tmp_path / "a.glb", OutputOptions(fps=60), face=small_face())
     glb = Glb(tmp_path / "a.glb")
     assert tuple(glb.target_names) == ARKIT52
     assert [glb.json["nodes"][n]["name"] for n in glb.json["skins"][0]["joints"]] == list(JOINTS)
@@ -313,18 +313,20 @@ def test_faces_with_more_influences_keep_the_strongest(tmp_path):
 def test_encodings_are_smaller_and_for_glb_alone(tmp_path):
     sizes = []
     for encoding in ("plain", "sparse", "quantised"):
-        (path,) = export(performance(), tmp_path / f"{encoding}.glb", encoding=encoding)
+        (path,) = export(
+            performance(), tmp_path / f"{encoding}.glb", OutputOptions(encoding=encoding)
+        )
         sizes.append(path.stat().st_size)
     assert sizes[0] > 2 * sizes[1] > 3 * sizes[2]
     with pytest.raises(InputError, match=r"'sparse' is for \.glb"):
-        check_export(tmp_path / "a.csv", encoding="sparse")
+        plan_export(tmp_path / "a.csv", OutputOptions(encoding="sparse"))
 
 
 def test_weights_beyond_one_are_not_cut(tmp_path):
     face = small_face("flame50")
     face = face.replace(expression_names=None, expressiondirs=face.expressiondirs[..., :50])
     clip = MotionClip("flame50", 25, np.linspace(-3, 3, 150).reshape(3, 50))
-    export(clip, tmp_path / "a.glb", face=face, encoding="quantised")
+    export(clip, tmp_path / "a.glb", OutputOptions(encoding="quantised"), face=face)
     weights = Glb(tmp_path / "a.glb").channels()[0, "weights"][1]
     assert np.array_equal(weights.reshape(3, 50), clip.expression)
 
@@ -384,17 +386,17 @@ def test_sound_lies_beside_the_glb_and_nothing_is_replaced_unasked(tmp_path):
     with pytest.raises(InputError, match=r"talking\.wav' exists already"):
         export(performance(), path, face=small_face(), audio=(sound, 16_000))
     assert not path.exists()
-    export(performance(), path, face=small_face(), audio=(sound, 16_000), force=True)
+    export(performance(), path, OutputOptions(force=True), face=small_face(), audio=(sound, 16_000))
     assert path.exists()
 
 
 def test_checking_first_names_all_files(tmp_path):
     path = tmp_path / "a.glb"
-    assert check_export(path) == [path]
-    assert check_export(path, sound=True) == [path, tmp_path / "a.wav"]
-    assert check_export(tmp_path / "a.mp4", sound=True) == [tmp_path / "a.mp4"]
+    assert plan_export(path).files == (path,)
+    assert plan_export(path, sound=True).files == (path, tmp_path / "a.wav")
+    assert plan_export(tmp_path / "a.mp4", sound=True).files == (tmp_path / "a.mp4",)
     with pytest.raises(InputError, match="folder"):
-        check_export(tmp_path / "none" / "a.glb")
+        plan_export(tmp_path / "none" / "a.glb")
 
 
 @pytest.mark.parametrize(
@@ -413,12 +415,12 @@ def test_video_shows_the_motion_with_its_sound(suffix, codecs, tmp_path):
     path = tmp_path / f"a.{suffix}"
     export(
         *(clip, path),
+        options=OutputOptions(fps=50),
         audio=(tone, 16_000),
-        fps=50,
         face=face,
         progress=lambda *counts: done.append(counts),
     )
-    assert done == [(i, 20) for i in range(1, 21)]
+    assert done == [("writing", i, 20) for i in range(1, 21)]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     with av.open(str(path)) as video:
         assert tuple(s.codec.canonical_name for s in video.streams) == codecs
@@ -470,7 +472,7 @@ def test_live_link_takes_its_own_frame_rate(tmp_path):
     rows = livelink_rows(tmp_path / "a.csv")
     assert rows[60]["timecode"] == "00:00:01:00.000"
     assert float(rows[60]["jawopen"]) == pytest.approx(0.5, abs=0.02)  # at one second of two
-    export(MotionClip("arkit52", 25, ramp), tmp_path / "b.csv", fps=30)
+    export(MotionClip("arkit52", 25, ramp), tmp_path / "b.csv", OutputOptions(fps=30))
     assert livelink_rows(tmp_path / "b.csv")[30]["timecode"] == "00:00:01:00.000"
 
 
@@ -536,7 +538,7 @@ def test_no_frame_rate_drifts_against_the_sound_in_an_hour(fps, tmp_path):
     """A weight that grows by the clock tells at which second of the speech each frame belongs."""
     clock = np.zeros((3600 * 25, 52), np.float32)
     clock[:, 0] = np.arange(len(clock)) / len(clock)  # 0..1 in an hour
-    export(MotionClip("arkit52", 25, clock), tmp_path / "a.npz", fps=fps)
+    export(MotionClip("arkit52", 25, clock), tmp_path / "a.npz", OutputOptions(fps=fps))
     clip = MotionClip.load(tmp_path / "a.npz")
     exact = {23.976: 24_000 / 1001, 29.97: 30_000 / 1001}.get(fps, fps)
     assert clip.fps == exact
@@ -615,7 +617,7 @@ def test_a_folder_is_never_replaced_and_appears_whole(tmp_path):
     (tmp_path / "talk").mkdir()
     (tmp_path / "talk" / "thesis.txt").write_text("all of it")
     with pytest.raises(InputError, match=r"talk' exists already; give a new name"):
-        export(performance(), tmp_path / "talk.ply", face=small_face(), force=True)
+        export(performance(), tmp_path / "talk.ply", OutputOptions(force=True), face=small_face())
     assert [path.name for path in (tmp_path / "talk").iterdir()] == ["thesis.txt"]
 
     def stop(*_):

@@ -8,7 +8,7 @@ import pytest
 from test_export import performance, small_face
 
 from adamesh.errors import InputError, MissingDependencyError
-from adamesh.export import check_export, export
+from adamesh.export import OutputOptions, export, plan_export
 from adamesh.export.blender import VARIABLE, blender_command
 
 SOUND = (performance().expression.ravel(), 16_000)
@@ -33,7 +33,11 @@ def acted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_it_is_given_a_glb_of_whole_seconds_and_the_rate(acted):
     out = acted("open(target, 'w').write(open(source, 'rb').read(4).decode() + fps)")
     written = export(
-        performance(), out / "a.abc", face=small_face(), fps=29.97, audio=SOUND, force=True
+        performance(),
+        out / "a.abc",
+        OutputOptions(fps=29.97, force=True),
+        face=small_face(),
+        audio=SOUND,
     )
     assert written == [out / "a.abc", out / "a.wav"]
     assert (out / "a.abc").read_text() == f"glTF{30000 / 1001!r}"
@@ -69,7 +73,7 @@ def test_none_is_said_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setitem(sys.modules, "bpy", None)
     with pytest.raises(MissingDependencyError, match="without the program blender"):
-        check_export(tmp_path / "a.abc")
+        plan_export(tmp_path / "a.abc")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
     with pytest.raises(InputError, match="no program"):
-        check_export(tmp_path / "a.fbx")
+        plan_export(tmp_path / "a.fbx")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from adamesh.cli import main
 from adamesh.errors import InputError, MissingDependencyError
-from adamesh.export import FORMATS, check_export, export
+from adamesh.export import FORMATS, OutputOptions, export, plan_export
 from adamesh.export.pictures import CameraName, LightName, Pictures
 from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.flame import read_flame
@@ -167,7 +167,7 @@ def test_what_a_format_cannot_hold_is_said_before_any_work(
     name: str, pictures: dict[str, Any], fps: float | None, expected: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=expected) as error:
-        check_export(tmp_path / name, fps=fps, pictures=Pictures(**pictures))
+        plan_export(tmp_path / name, OutputOptions(fps=fps, pictures=Pictures(**pictures)))
     assert "\n" not in str(error.value)
 
 
@@ -207,12 +207,14 @@ def test_a_missing_renderer_is_said_before_any_work(
     for suffix, kind in FORMATS.items():
         if kind.medium is not None:
             with pytest.raises(MissingDependencyError, match=r"adamesh\[render\]"):
-                check_export(tmp_path / f"a{suffix}")
+                plan_export(tmp_path / f"a{suffix}")
 
 
 def test_a_folder_of_transparent_png(head: Face, tmp_path: Path) -> None:
     look = Pictures((61, 45), background="transparent")
-    written = export(talking(), tmp_path / "a.png", face=head, audio=SOUND, pictures=look)
+    written = export(
+        talking(), tmp_path / "a.png", OutputOptions(pictures=look), face=head, audio=SOUND
+    )
     assert written == [tmp_path / "a", tmp_path / "a.wav"]
     files = sorted(written[0].iterdir())
     assert [file.name for file in files] == [f"a_{i:04}.png" for i in range(1, 11)]
@@ -237,7 +239,7 @@ def webm_with_alpha(path: Path) -> Iterator[np.ndarray]:
 def test_transparent_webm(head: Face, tmp_path: Path) -> None:
     size = (160, 160)
     look = Pictures(size, background="transparent")
-    export(talking(6), tmp_path / "a.webm", face=head, audio=SOUND, pictures=look)
+    export(talking(6), tmp_path / "a.webm", OutputOptions(pictures=look), face=head, audio=SOUND)
     pictures = list(webm_with_alpha(tmp_path / "a.webm"))
     assert len(pictures) == 6
     alpha = drawn(head, size, "front", "studio", background=None)[..., 3]
@@ -264,7 +266,7 @@ def gif_of(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
 def test_gif_has_the_clips_colours_and_the_sound_lies_beside_it(head: Face, tmp_path: Path) -> None:
     look = Pictures((97, 97), background="#20A060")
     clip = talking(30, fps=60)
-    written = export(clip, tmp_path / "a.gif", face=head, audio=SOUND, pictures=look)
+    written = export(clip, tmp_path / "a.gif", OutputOptions(pictures=look), face=head, audio=SOUND)
     assert written == [tmp_path / "a.gif", tmp_path / "a.wav"]
     pictures, times = gif_of(tmp_path / "a.gif")
     assert len(pictures) == 12  # half a second at 25 fps
@@ -281,7 +283,7 @@ def test_video_beside_keeps_the_heads_time(head: Face, tmp_path: Path) -> None:
         for k in range(30):
             video.write(np.full((40, 60, 3), 60 + 4 * k, np.uint8))
     look = Pictures((64, 80), beside=tmp_path / "clock.mp4", background="transparent")
-    export(talking(40, 25), tmp_path / "a.png", face=head, pictures=look)
+    export(talking(40, 25), tmp_path / "a.png", OutputOptions(pictures=look), face=head)
     pictures = [np.asarray(Image.open(f)) for f in sorted((tmp_path / "a").iterdir())]
     assert {p.shape for p in pictures} == {(80, 120 + 64, 4)}
     assert all((p[:, :120, 3] == 255).all() for p in pictures)
@@ -293,8 +295,8 @@ def test_video_beside_keeps_the_heads_time(head: Face, tmp_path: Path) -> None:
     alone = export(
         talking(40, 25),
         tmp_path / "b.png",
+        OutputOptions(pictures=dataclasses.replace(look, beside=None)),
         face=head,
-        pictures=dataclasses.replace(look, beside=None),
     )
     np.testing.assert_array_equal(
         pictures[30][:, 120:], np.asarray(Image.open(alone[0] / "b_0031.png"))
@@ -353,10 +355,9 @@ def test_a_clap_is_seen_when_it_is_heard(
     export(
         MotionClip("arkit52", fps, weights),
         tmp_path / f"a{suffix}",
-        fps=float(rate),
+        OutputOptions(fps=float(rate), pictures=Pictures((64, 64), camera="close")),
         face=head,
         audio=(sound, 16_000),
-        pictures=Pictures((64, 64), camera="close"),
     )
     seen, heard = claps_of(tmp_path / f"a{suffix}")
     assert len(seen) == len(heard) == len(CLAPS)

@@ -12,7 +12,7 @@ from flame_fixture import write_flame
 from test_export import FACES, JOINTS, embedded_face, expected, performance, small_face
 
 from adamesh.errors import InputError, MissingDependencyError
-from adamesh.export import check_export, export
+from adamesh.export import OutputOptions, export, plan_export
 from adamesh.faces import read_flame
 from adamesh.motion import ARKIT52, MotionClip
 
@@ -86,7 +86,7 @@ def test_the_check_of_the_check(tmp_path):
 
 
 def test_clock_units_and_names(tmp_path):
-    export(performance(frames=25), tmp_path / "a.usda", face=small_face(), fps=60)
+    export(performance(frames=25), tmp_path / "a.usda", OutputOptions(fps=60), face=small_face())
     stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
     assert stage.GetTimeCodesPerSecond() == stage.GetFramesPerSecond() == 60
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (0, 59)
@@ -161,11 +161,11 @@ def test_a_package_is_whole_wherever_it_goes_and_never_replaced_unasked(tmp_path
     assert complaints(moved) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere"]
     with pytest.raises(InputError, match="exists already"):
-        check_export(moved)
+        plan_export(moved)
 
 
 def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pxr", None)
     with pytest.raises(MissingDependencyError, match=r"adamesh\[usd\]"):
-        check_export(tmp_path / "a.usdc")
+        plan_export(tmp_path / "a.usdc")
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import torch
 from other_faces import other_flame_face
 
 from adamesh.animation.adapt import adapt_to_clip
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.animation.style import Style
 from adamesh.audio.logmel import FEATURE_DIM

@@ -15,10 +15,11 @@ import torch
 import adamesh
 from adamesh.animation.adapt import BRANCHES, adapt, adapt_to_clip
 from adamesh.animation.amplitude import amplitude_gain
-from adamesh.animation.animate import Pose, animate
+from adamesh.animation.animator import Pose, animate
+from adamesh.animation.expression import predict_expression
+from adamesh.animation.options import MotionOptions
 from adamesh.animation.pauses import ease
 from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
-from adamesh.animation.speak import speak
 from adamesh.animation.style import Style, default_style
 from adamesh.audio.voice import mains_hum
 from adamesh.checkpoints.networks import fingerprint, load_network
@@ -159,7 +160,7 @@ class TestAdapt:
         style = adapt_to_clip(short, speech, "me", model=model)
         assert style.base == fingerprint(model) == before
         assert not any(p.requires_grad for p in model.parameters())
-        assert fingerprint(style.personal_model(model)) != before
+        assert fingerprint(style.adapted_model(model)) != before
         assert fingerprint(model) == before
 
     def test_the_callers_randomness_is_untouched(
@@ -185,7 +186,7 @@ class TestAdapt:
         """Both the embedding and the branches change what is made of the same speech."""
         bare = replace(style, branches=(), molora={})
         neutral, embedded, own = (
-            animate(speech, s, pose="off", model=model).expression[:, STILL]
+            animate(speech, s, MotionOptions(pose="off"), model=model).expression[:, STILL]
             for s in (default_style(), bare, style)
         )
         assert np.abs(embedded - neutral).max() > 0.01
@@ -211,7 +212,9 @@ class TestStyleFile:
         assert again.sound_offset == style.sound_offset is not None
         assert again.baseline.amplitude == style.baseline.amplitude
         for pose in get_args(Pose):
-            one, two = (animate(speech, s, pose=pose, model=model) for s in (style, again))
+            one, two = (
+                animate(speech, s, MotionOptions(pose=pose), model=model) for s in (style, again)
+            )
             assert_same(one, two)
 
     def test_it_is_small(self, style: Style, tmp_path: Path) -> None:
@@ -221,7 +224,7 @@ class TestStyleFile:
     def test_another_base_model_is_refused(self, style: Style, model: ExpressionAdapter) -> None:
         other = ExpressionAdapter(model.config)
         with pytest.raises(InputError, match="was made for base model"):
-            style.personal_model(other)
+            style.adapted_model(other)
 
     def test_an_old_file_is_kept(self, style: Style, tmp_path: Path) -> None:
         path = tmp_path / "me.style"
@@ -238,14 +241,17 @@ class TestAnimate:
     def test_the_same_seed_gives_the_same_clip(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
-        a, b = (animate(speech, style, seed=5, model=model) for _ in range(2))
+        a, b = (animate(speech, style, MotionOptions(seed=5), model=model) for _ in range(2))
         assert_same(a, b)
 
     def test_another_seed_changes_only_lids_and_brows_where_the_head_is_looped(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
         often = replace(style, blinks=replace(style.blinks, rate_hz=0.8))
-        a, b = (animate(speech, often, pose="reference", seed=seed, model=model) for seed in (0, 1))
+        a, b = (
+            animate(speech, often, MotionOptions(pose="loop", seed=seed), model=model)
+            for seed in (0, 1)
+        )
         for group in (EYE_BLINK, BROWS):
             assert not np.array_equal(a.expression[:, group], b.expression[:, group])
         np.testing.assert_array_equal(a.expression[:, STILL], b.expression[:, STILL])
@@ -253,7 +259,7 @@ class TestAnimate:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
     def test_no_pose(self, style: Style, model: ExpressionAdapter, speech: np.ndarray) -> None:
-        still = animate(speech, style, pose="off", model=model)
+        still = animate(speech, style, MotionOptions(pose="off"), model=model)
         moving = animate(speech, style, model=model)
         for name in ROTATIONS:
             assert not getattr(still, name).any()
@@ -265,7 +271,7 @@ class TestAnimate:
     def test_a_still_head_has_living_eyes(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
-        clip = animate(speech, style, pose="still", model=model)
+        clip = animate(speech, style, MotionOptions(pose="still"), model=model)
         assert not clip.neck_pose.any()
         assert not clip.head_pose.any()
         assert clip.leye_pose.any()
@@ -274,19 +280,20 @@ class TestAnimate:
     def test_the_scale_of_the_pose(
         self, style: Style, model: ExpressionAdapter, speech: np.ndarray
     ) -> None:
-        for pose in ("generated", "reference"):
+        for pose in ("generated", "loop"):
             one, half, none = (
-                animate(speech, style, pose=pose, pose_scale=x, model=model) for x in (1, 0.5, 0)
+                animate(speech, style, MotionOptions(pose=pose, pose_scale=x), model=model)
+                for x in (1, 0.5, 0)
             )
             np.testing.assert_allclose(half.head_pose, 0.5 * one.head_pose, atol=1e-6)
             assert one.head_pose.any()
             assert not none.head_pose.any()
         with pytest.raises(InputError, match="pose scale"):
-            animate(speech, style, pose_scale=9, model=model)
+            animate(speech, style, MotionOptions(pose_scale=9), model=model)
 
     def test_the_looped_pose_never_jumps(self, style: Style, model: ExpressionAdapter) -> None:
         samples = np.random.default_rng(0).normal(0, 0.05, 40 * SAMPLE_RATE).astype(np.float32)
-        clip = animate(samples, style, pose="reference", model=model)
+        clip = animate(samples, style, MotionOptions(pose="loop"), model=model)
         assert clip.duration > 3 * len(style.head_motion) / FPS  # it loops
         for j, name in enumerate(("neck_pose", "head_pose")):
             assert speed(getattr(clip, name)).max() <= 1.05 * speed(style.head_motion[:, j]).max()
@@ -363,7 +370,9 @@ class TestAnimate:
             "hum at -40 dB": 1e-2 * mains_hum(count, rng),
         }[sound].astype(np.float32)
         parts = [pause, speech, pause, speech, pause]
-        clip = animate(np.concatenate(parts), style if own else None, pose="off", model=model)
+        clip = animate(
+            np.concatenate(parts), style if own else None, MotionOptions(pose="off"), model=model
+        )
         face = load_embedded_face()
         opening = 1000 * mouth_opening(face, torch.from_numpy(clip.expression)).numpy()
         shut = 1000 * opening_direction(face)[0]
@@ -381,7 +390,7 @@ class TestAnimate:
         with pytest.raises(InputError, match="mono"):
             animate(np.zeros((2, SAMPLE_RATE), np.float32), style, model=model)
         with pytest.raises(InputError, match="pose must be"):
-            animate(np.zeros(SAMPLE_RATE, np.float32), style, pose="up", model=model)  # type: ignore[arg-type]
+            animate(np.zeros(SAMPLE_RATE, np.float32), style, MotionOptions(pose="up"), model=model)  # type: ignore[arg-type]
 
 
 def test_the_python_interface_of_the_readme(tmp_path: Path) -> None:
@@ -448,7 +457,8 @@ def test_speech_in_a_container_moves_the_face_as_its_wav_does(
     one, two = (
         mouth_opening(face, torch.from_numpy(clip.expression)).numpy()
         for clip in (
-            animate(tmp_path / name, pose="off", model=model) for name in ("a.wav", f"a.{suffix}")
+            animate(tmp_path / name, options=MotionOptions(pose="off"), model=model)
+            for name in ("a.wav", f"a.{suffix}")
         )
     )
     n = min(len(one), len(two))
@@ -469,10 +479,11 @@ def test_the_gain_restores_the_deviation_and_is_bounded() -> None:
 
 def test_intensity_is_bounded_and_scales_the_mouth(style: Style) -> None:
     with pytest.raises(InputError, match="intensity"):
-        animate(SAMPLE_SPEECH, style, intensity=9)
+        animate(SAMPLE_SPEECH, style, MotionOptions(intensity=9))
     jaw = ARKIT52.index("jawOpen")
     calm, lively = (
-        animate(SAMPLE_SPEECH, style, intensity=x).expression[:, jaw].std() for x in (0.5, 1.0)
+        animate(SAMPLE_SPEECH, style, MotionOptions(intensity=x)).expression[:, jaw].std()
+        for x in (0.5, 1.0)
     )
     assert 0 < calm < 0.8 * lively
 
@@ -481,13 +492,13 @@ def test_a_stream_depends_on_less_than_240_ms_of_speech_to_come(
     style: Style, model: ExpressionAdapter, speech: np.ndarray
 ) -> None:
     """Of encoder and adapter together, pauses included, at changes all over a block of 160 ms."""
-    personal, frames = style.personal_model(model), frames_in(len(speech))
-    before = speak(personal, style, speech, frames, streamed=True)
+    adapted, frames = style.adapted_model(model), frames_in(len(speech))
+    before = predict_expression(adapted, style, speech, frames, streamed=True)
     nearest = 0.0
     for change in range(2 * SAMPLE_RATE, 2 * SAMPLE_RATE + 3200, 320):
         other = speech.copy()
         other[change:] = np.random.default_rng(0).normal(0, 0.2, len(speech) - change)
-        after = speak(personal, style, other, frames, streamed=True)
+        after = predict_expression(adapted, style, other, frames, streamed=True)
         first = int((before != after).any(1).int().argmax())
         lookahead = change / SAMPLE_RATE - first / FPS
         assert lookahead <= 0.24

@@ -21,7 +21,7 @@ from test_cli import style_of
 
 from adamesh.animation.style import Style
 from adamesh.errors import InputError
-from adamesh.export import check_export, export
+from adamesh.export import OutputOptions, export, plan_export
 from adamesh.export.sequence import write_files
 from adamesh.faces import load_embedded_face
 from adamesh.faces.storage import save_face
@@ -68,10 +68,16 @@ def write_stills(path: Path) -> None:
 
 WRITERS: dict[str, Callable[[Path], object]] = {
     "x.npz": lambda path: clip().save(path),
-    "x.glb": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
-    "x.csv": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True),
+    "x.glb": lambda path: export(
+        clip(), path, OutputOptions(force=True), audio=(SOUND, SAMPLE_RATE)
+    ),
+    "x.csv": lambda path: export(
+        clip(), path, OutputOptions(force=True), audio=(SOUND, SAMPLE_RATE)
+    ),
     **{
-        f"x.{suffix}": lambda path: export(clip(), path, audio=(SOUND, SAMPLE_RATE), force=True)
+        f"x.{suffix}": lambda path: export(
+            clip(), path, OutputOptions(force=True), audio=(SOUND, SAMPLE_RATE)
+        )
         for suffix in ("usda", "usdc", "usdz")
     },
     "x.mp4": write_video,
@@ -115,7 +121,7 @@ def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "x.glb").write_bytes(b"before")
     message = "make room or choose another folder"
     with pytest.raises(InputError, match=message), tiny_disk():
-        export(clip(), tmp_path / "x.glb", force=True)
+        export(clip(), tmp_path / "x.glb", OutputOptions(force=True))
     assert (tmp_path / "x.glb").read_bytes() == b"before"
 
 
@@ -156,7 +162,7 @@ def test_file_as_folder(tmp_path: Path) -> None:
 def test_too_long_name(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 300 + ".glb")
     for check in (
-        lambda: check_export(long),
+        lambda: plan_export(long),
         lambda: check_input(long, "speech"),
         lambda: style_of("0" * 16).save(long.with_suffix(".style")),
         lambda: clip().save(long.with_suffix(".npz")),

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from adamesh.animation.adapt import adapt_to_clip
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
+from adamesh.animation.expression import predict_expression
 from adamesh.animation.mix import (
     STATISTICS,
     mix_styles,
@@ -22,9 +23,9 @@ from adamesh.animation.mix import (
     scaled_statistics,
     weighted_mean,
 )
+from adamesh.animation.options import MotionOptions
 from adamesh.animation.sample import SAMPLE_REFERENCE, sample_speech
 from adamesh.animation.show_style import draw_style, style_facts
-from adamesh.animation.speak import speak
 from adamesh.animation.style import Style, default_style
 from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.cli import main
@@ -80,7 +81,7 @@ def speech() -> np.ndarray:
 @pytest.fixture(scope="module")
 def spoken(model: ExpressionAdapter, speech: np.ndarray) -> Callable[[Style], torch.Tensor]:
     def run(style: Style) -> torch.Tensor:
-        return speak(style.personal_model(model), style, speech, frames_in(len(speech)))
+        return predict_expression(style.adapted_model(model), style, speech, frames_in(len(speech)))
 
     return run
 
@@ -117,7 +118,7 @@ class TestMix:
         mix = mix_styles([ann, ben, neutral], [5, 3, 2])
         assert len(mix.branches) == len(ann.branches) + len(ben.branches)
         base, found, a, b = (
-            m.state_dict() for m in (model, *(s.personal_model(model) for s in (mix, ann, ben)))
+            m.state_dict() for m in (model, *(s.adapted_model(model) for s in (mix, ann, ben)))
         )
         changed = 0
         for name, before in base.items():
@@ -132,8 +133,10 @@ class TestMix:
     ) -> None:
         ann = styles["ann"]
         mix = mix_styles([ann, ann], [0.3, 0.7])
-        for pose in ("reference", "generated"):
-            one, two = (animate(speech, s, pose=pose, model=model) for s in (ann, mix))
+        for pose in ("loop", "generated"):
+            one, two = (
+                animate(speech, s, MotionOptions(pose=pose), model=model) for s in (ann, mix)
+            )
             assert_alike(one, two, 2e-4)
 
     def test_all_weight_on_one_is_that_one(self, styles: dict[str, Style]) -> None:
@@ -309,7 +312,7 @@ class TestScale:
         assert 0.35 * moved[0] < moved[1] < 0.65 * moved[0]
         assert moved[2] < 0.02 * moved[0]
 
-    @pytest.mark.parametrize("pose", ["reference", "generated"])
+    @pytest.mark.parametrize("pose", ["loop", "generated"])
     def test_the_head_and_what_the_eyes_keep(
         self,
         styles: dict[str, Style],
@@ -319,7 +322,7 @@ class TestScale:
     ) -> None:
         ann = styles["ann"]
         one, more = (
-            animate(speech, s, pose=pose, model=model)  # type: ignore[arg-type]
+            animate(speech, s, MotionOptions(pose=pose), model=model)  # type: ignore[arg-type]
             for s in (ann, scale_style(ann, head=1.5))
         )
         np.testing.assert_allclose(more.head_pose, 1.5 * one.head_pose, atol=2e-4)
@@ -342,8 +345,8 @@ class TestScale:
         )
         np.testing.assert_allclose(calmed, 0.5 * seen, rtol=0.02)
         np.testing.assert_array_equal(calm.head_motion, ann.head_motion)
-        still = animate(speech, calm, pose="still", model=model)
-        lively = animate(speech, ann, pose="still", model=model)
+        still = animate(speech, calm, MotionOptions(pose="still"), model=model)
+        lively = animate(speech, ann, MotionOptions(pose="still"), model=model)
         np.testing.assert_allclose(still.leye_pose, 0.5 * lively.leye_pose, atol=1e-6)
 
     def test_blinks_come_less_often_and_are_the_same(self, styles: dict[str, Style]) -> None:

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from adamesh.cli import main
 from adamesh.errors import InputError
 from adamesh.evaluation.synthetic import silent_clip, synthetic_clip
-from adamesh.export import FORMATS, check_export, export
+from adamesh.export import FORMATS, OutputOptions, export, plan_export
 from adamesh.faces import Face, load_embedded_face, save_face
 from adamesh.faces.landmark_index import LEFT_EYE, RIGHT_EYE
 from adamesh.media.color import LUMINANCE, from_lab, to_lab, to_linear, to_srgb
@@ -323,6 +323,13 @@ def quarters() -> np.ndarray:
     return picture
 
 
+def saved(picture: np.ndarray, folder: Path) -> Path:
+    """The picture as a file, which is what options name."""
+    path = folder / "picture of the skin.png"
+    path.write_bytes(png_bytes(picture))
+    return path
+
+
 def short_clip() -> MotionClip:
     return MotionClip("arkit52", 25, np.zeros((3, 52), np.float32))
 
@@ -333,7 +340,7 @@ def chunks(glb: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def test_a_glb_carries_it(tmp_path: Path) -> None:
-    export(short_clip(), tmp_path / "a.glb", texture=quarters())
+    export(short_clip(), tmp_path / "a.glb", OutputOptions(texture=saved(quarters(), tmp_path)))
     model, data = chunks((tmp_path / "a.glb").read_bytes())
     view = model["bufferViews"][model["images"][0]["bufferView"]]
     start = view.get("byteOffset", 0)
@@ -357,7 +364,7 @@ def test_usd_carries_it(suffix: str, tmp_path: Path) -> None:
     from test_export_usd import complaints
 
     path = tmp_path / f"a.{suffix}"
-    files = export(short_clip(), path, texture=quarters())
+    files = export(short_clip(), path, OutputOptions(texture=saved(quarters(), tmp_path)))
     assert files == [path] if suffix == "usdz" else files == [path, tmp_path / "a.png"]
     assert complaints(path) == []
     stage = Usd.Stage.Open(str(path))
@@ -372,7 +379,7 @@ def test_usd_carries_it(suffix: str, tmp_path: Path) -> None:
 
 def test_pictures_show_it(tmp_path: Path) -> None:
     """The face is green as the quarters that it lies in, eyes and teeth are not, on both sides alike."""
-    export(short_clip(), tmp_path / "a.mp4", texture=quarters())
+    export(short_clip(), tmp_path / "a.mp4", OutputOptions(texture=saved(quarters(), tmp_path)))
     frame = next(read_frames(tmp_path / "a.mp4")).astype(int)
     forehead = frame[130:150, 240:272].mean((0, 1))
     assert forehead[1] > 1.5 * forehead[0]
@@ -508,7 +515,11 @@ def test_a_picture_without_eyes_leaves_them_alone() -> None:
 
 
 def test_the_eyes_of_a_video_are_exported(person: Person, tmp_path: Path) -> None:
-    export(short_clip(), tmp_path / "a.glb", texture=person.texture.picture)
+    export(
+        short_clip(),
+        tmp_path / "a.glb",
+        OutputOptions(texture=saved(person.texture.picture, tmp_path)),
+    )
     model, data = chunks((tmp_path / "a.glb").read_bytes())
     names = [material["name"] for material in model["materials"]]
     (iris,) = (
@@ -524,17 +535,22 @@ def test_the_eyes_of_a_video_are_exported(person: Person, tmp_path: Path) -> Non
 
 
 def test_which_formats_can_hold_it(tmp_path: Path) -> None:
-    able = {suffix for suffix, kind in FORMATS.items() if kind.texture}
+    able = {suffix for suffix, kind in FORMATS.items() if kind.texture != "nowhere"}
     assert {".glb", ".usdz", ".mp4"} <= able
     for suffix in sorted(set(FORMATS) - able):
         with pytest.raises(InputError, match=r"cannot hold a texture; these can: \.glb"):
-            check_export(tmp_path / f"a{suffix}", texture=True)
+            plan_export(tmp_path / f"a{suffix}", OutputOptions(texture=saved(quarters(), tmp_path)))
 
 
 def test_another_face_does_not_take_it(tmp_path: Path) -> None:
     other = load_embedded_face().replace(name="flame2023")
     with pytest.raises(InputError, match="not for the face 'flame2023'"):
-        export(short_clip(), tmp_path / "a.glb", face=other, texture=quarters())
+        export(
+            short_clip(),
+            tmp_path / "a.glb",
+            OutputOptions(texture=saved(quarters(), tmp_path)),
+            face=other,
+        )
     assert not (tmp_path / "a.glb").exists()
 
 

@@ -11,9 +11,9 @@ from typing import get_args
 
 import numpy as np
 
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_SPEECH
-from adamesh.export import FORMATS, Encoding, export
+from adamesh.export import FORMATS, Encoding, OutputOptions, export
 from adamesh.media.audio import load_audio
 from adamesh.rates import SAMPLE_RATE
 
@@ -35,9 +35,9 @@ def main() -> None:
                 own.mkdir()
                 warm, minute = (own / f"{name}{suffix}" for name in ("warm", "minute"))
                 # Libraries load once.
-                export(clip.slice(0, 1), warm, audio=sound, encoding=encoding)
+                export(clip.slice(0, 1), warm, OutputOptions(encoding=encoding), audio=sound)
                 start = time.perf_counter()
-                written = export(clip, minute, audio=sound, encoding=encoding)
+                written = export(clip, minute, OutputOptions(encoding=encoding), audio=sound)
                 took = time.perf_counter() - start
                 size = sum(_size(path) for path in written)
                 print(f"{suffix:6} {encoding:10} {size / 1e6:8.2f} MB {took:8.2f} s")

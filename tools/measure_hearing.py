@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfiltfilt
 
-from adamesh.animation.speak import speak
+from adamesh.animation.expression import predict_expression
 from adamesh.animation.style import default_style
 from adamesh.audio.voice import coloured_noise, mains_hum, through_codec
 from adamesh.checkpoints.networks import load_network
@@ -77,7 +77,7 @@ def people_table(corpus: Path, tracks: Path) -> None:
             curves = []
             for clip, speech in zip(person.clips, person.speech, strict=True):
                 heard = np.asarray(change(speech), np.float32)
-                generated = speak(model, style, heard, clip.frames)
+                generated = predict_expression(model, style, heard, clip.frames)
                 seen = torch.from_numpy(regression_target(clip))
                 curves.append([mouth_opening(face, x).numpy() for x in (generated, seen)])
             ours, theirs = (np.concatenate(side) for side in zip(*curves, strict=True))
@@ -103,8 +103,8 @@ def rig_table(folder: Path) -> None:
         other = np.resize(sounds[(i + 1) % len(files)], len(sounds[i]))
         for curves, x in (
             (seen, torch.from_numpy(clip.expression)),
-            (right, speak(model, style, sounds[i], clip.frames)),
-            (wrong, speak(model, style, other, clip.frames)),
+            (right, predict_expression(model, style, sounds[i], clip.frames)),
+            (wrong, predict_expression(model, style, other, clip.frames)),
         ):
             curves.append(mouth_opening(face, x).numpy())
     joined = [np.concatenate(x) for x in (seen, right, wrong)]

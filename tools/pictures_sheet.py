@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 from contact_sheet import IMAGES, sheet
 
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
 from adamesh.export.pictures import Pictures
 from adamesh.export.rendered import Film

@@ -8,23 +8,37 @@ adamesh.export(clip, "talking.glb")
 from typing import TYPE_CHECKING, Any
 
 # Eager, since the sub-package of the same name would take the function's place; it imports nothing heavy.
-from adamesh.export import export
+from adamesh.export import OutputOptions, export
 from adamesh.motion.clip import MotionClip
 
 if TYPE_CHECKING:
     from adamesh.animation.adapt import adapt
-    from adamesh.animation.animate import animate
+    from adamesh.animation.animator import Animator, animate
     from adamesh.animation.mix import mix_styles, scale_style
+    from adamesh.animation.options import MotionOptions
     from adamesh.animation.style import Style
 
-__all__ = ["MotionClip", "Style", "adapt", "animate", "export", "mix_styles", "scale_style"]
+__all__ = [
+    "Animator",
+    "MotionClip",
+    "MotionOptions",
+    "OutputOptions",
+    "Style",
+    "adapt",
+    "animate",
+    "export",
+    "mix_styles",
+    "scale_style",
+]
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Animator": "animation.animator",
     "adapt": "animation.adapt",
-    "animate": "animation.animate",
+    "animate": "animation.animator",
     "mix_styles": "animation.mix",
     "scale_style": "animation.mix",
+    "MotionOptions": "animation.options",
     "Style": "animation.style",
 }
 

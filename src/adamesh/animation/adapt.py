@@ -15,7 +15,7 @@ from adamesh.animation.fitting import Shown, solve
 from adamesh.animation.pose import learn_pose
 from adamesh.animation.reference import is_track, load_reference
 from adamesh.animation.style import Style, default_style
-from adamesh.checkpoints.networks import fingerprint, load_network
+from adamesh.checkpoints.networks import fingerprint, shared_network
 from adamesh.data.sequences import shut_frames, speech_activity
 from adamesh.errors import InputError
 from adamesh.faces import Face
@@ -112,7 +112,7 @@ def adapt_to_clip(
         made_for: the clip's face, where the clip does not tell.
         sound_offset: seconds by which the sound comes after the lips; found by default, see `alignment`.
     """
-    model = model or load_network(ExpressionAdapter)
+    model = model or shared_network(ExpressionAdapter)
     face = load_named_face(model.config.face)
     clip = clip.resample(FPS)
     fitted = fit_to_face(clip, face, made_for=made_for)

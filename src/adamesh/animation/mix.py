@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adamesh.animation.expression import enlarged, regress
+from adamesh.animation.options import LARGEST_FACTOR
 from adamesh.animation.sample import sample_speech
-from adamesh.animation.speak import enlarged, regress
 from adamesh.animation.style import Style
-from adamesh.checkpoints.networks import load_network
+from adamesh.checkpoints.networks import shared_network
 from adamesh.errors import InputError
 from adamesh.faces.library import load_named_face
 from adamesh.metrics.mouth import mouth_opening
@@ -23,7 +24,6 @@ from adamesh.motion.spaces import ARKIT52
 from adamesh.nn.molora import mixed_branches
 from adamesh.rates import frames_in
 
-LARGEST_FACTOR = 4.0
 ROUNDS = 4  # of finding a mix's gain: actions end at 0 and 1, so one is not enough
 
 # Fields of a style that are plain statistics of events. Mixing takes the means of all their numbers; scaling
@@ -108,7 +108,7 @@ def mix_styles(
         **statistics,
     )
     # The sum of what networks learnt does not speak as large as they do in the mean: the gain mends that.
-    model = model or load_network(ExpressionAdapter)
+    model = model or shared_network(ExpressionAdapter)
     wanted = geometric([_amplitude(style, model, _said(style, model)) for style in styles])
     said = _said(mix, model)
     for _ in range(ROUNDS):
@@ -223,7 +223,7 @@ def scaled_statistics(value: Any, factor: float, sizes: tuple[str, ...]) -> Any:
 def _said(style: Style, model: ExpressionAdapter) -> tuple[Tensor, Tensor]:
     """What the network says of the packaged sample in a style, whatever the style's gain."""
     samples = sample_speech()
-    return regress(style.personal_model(model), style, samples, frames_in(len(samples)))
+    return regress(style.adapted_model(model), style, samples, frames_in(len(samples)))
 
 
 def _amplitude(style: Style, model: ExpressionAdapter, said: tuple[Tensor, Tensor]) -> float:

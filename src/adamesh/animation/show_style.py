@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from adamesh.alignment import SoundOffset
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.sample import sample_speech
 from adamesh.animation.style import Style
 from adamesh.errors import MissingDependencyError

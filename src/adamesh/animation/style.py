@@ -69,8 +69,8 @@ class Style:
     source: str
     sound_offset: SoundOffset | None = None
 
-    def personal_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
-        """The expression adapter of this person: a copy of `base` with the branches merged.
+    def adapted_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
+        """The expression adapter in this style: a copy of `base` with the branches merged.
 
         Raises:
             InputError: the style was made for another base model.

@@ -1,6 +1,7 @@
 """One file for each network: safetensors with the configuration it is built from and facts for its card."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -87,6 +88,19 @@ def load_network(cls: type[Network], path: str | os.PathLike[str] | None = None)
         model = cls(kind.config(**values))
     model.load_state_dict(tensors)
     return model.eval().requires_grad_(False)
+
+
+def shared_network(cls: type[Network], path: str | os.PathLike[str] | None = None) -> Network:
+    """As `load_network`, but one object for all who ask for the same file: don't change it in place."""
+    source = check_input(path or shipped(cls), "checkpoint").resolve()
+    kind: Any = cls
+    network: Network = _shared(kind, source, source.stat().st_mtime_ns)
+    return network
+
+
+@functools.lru_cache(maxsize=8)
+def _shared(cls: Any, source: Path, modified: int) -> Any:  # noqa: ARG001, a file that changed is read again
+    return load_network(cls, source)
 
 
 def shipped(cls: type[nn.Module]) -> Path:

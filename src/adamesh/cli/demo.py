@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from adamesh.cli.animate import animate
-from adamesh.cli.options import (
-    Force,
-)
+from adamesh.cli.options import Force
 from adamesh.cli.reference import adapt
 from adamesh.errors import InputError
 from adamesh.files import check_output
@@ -27,7 +25,7 @@ def demo(
       adamesh demo -o demo
     """
     from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
-    from adamesh.export import check_export
+    from adamesh.export import OutputOptions, plan_export
 
     if output.exists() and not output.is_dir():
         raise InputError(f"output '{output}' is a file; give the path of a folder")
@@ -35,7 +33,7 @@ def demo(
     style, *talking = (output / name for name in ("sample.style", "talking.glb", "talking.mp4"))
     check_output(style, force=force)
     for target in talking:
-        check_export(target, force=force, sound=True)
+        plan_export(target, OutputOptions(force=force), sound=True)
     adapt(SAMPLE_REFERENCE, style, force=force)
     for target in talking:
         animate(SAMPLE_SPEECH, target, style=style, force=force)

@@ -1,90 +1,43 @@
 """`adamesh export`: a clip as a file of another program."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from enum import StrEnum
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from adamesh.cli.options import (
-    FaceName,
-    Force,
-    Fps,
+    EXPORTED,
     MadeFor,
-    Output,
-    TextureFile,
     options_of,
-    pictures,
+    output_options,
     progress_bars,
+    say_what_stays_behind,
 )
 from adamesh.errors import InputError
-from adamesh.export.pictures import Pictures
+from adamesh.export import OutputOptions
 from adamesh.files import check_input
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from adamesh.motion.clip import MotionClip
-
-
-class Identity(StrEnum):
-    reference = "reference"
-    neutral = "neutral"
+TRACKED = (
+    "fps",
+    "face",
+    "identity",
+    "force",
+)  # options that other trackers' files have a place for
 
 
-class Encoding(StrEnum):
-    plain = "plain"
-    sparse = "sparse"
-    quantised = "quantised"
-
-
-GlbEncoding = Annotated[
-    Encoding,
-    typer.Option("--encoding", help="Of a .glb: all in full, only what moves, or integers."),
-]
-WhoseShape = Annotated[
-    Identity, typer.Option("--identity", help="Shape of the head: the person's, or the average.")
-]
-
-
-def _with_shape(clip: "MotionClip", identity: Identity) -> "MotionClip":
-    return replace(clip, betas=None) if identity is Identity.neutral else clip
-
-
-def read_texture(file: Path | None, report: Callable[..., None]) -> "NDArray[np.uint8] | None":
-    if file is None:
-        return None
-    from adamesh.texture import load_texture
-
-    return load_texture(file, progress=report)
-
-
-def say_what_stays_behind(given: str, shown: str) -> None:
-    if given == "arkit52" != shown:
-        typer.echo(f"blinks are left out: the components of '{shown}' close no lids", err=True)
-
-
-@options_of(pictures=pictures)
+@options_of(output=output_options)
 def export(
     clip: Annotated[Path, typer.Argument(help="Clip (.npz) from `track` or `animate`.")],
-    output: Output,
+    target: Annotated[Path, typer.Option("-o", "--output", help=EXPORTED)],
     audio: Annotated[Path | None, typer.Option(help="Sound that goes with it.")] = None,
-    fps: Fps = None,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help="Another tool's format, from `adamesh formats`."),
+        typer.Option("--format", help="Another tracker's format, from `adamesh formats`."),
     ] = None,
-    identity: WhoseShape = Identity.reference,
-    face: FaceName = None,
     made_for: MadeFor = None,
-    encoding: GlbEncoding = Encoding.plain,
-    texture: TextureFile = None,
-    force: Force = False,
     *,
-    pictures: Pictures,
+    output: OutputOptions,
 ) -> None:
     """A clip in another format; the suffix of the output chooses it, or --format.
 
@@ -100,65 +53,39 @@ def export(
 
       adamesh export talking.npz --face flame2023 --format vhap -o talking-vhap.npz
     """
-    from adamesh.export import check_export
-    from adamesh.faces.library import load_named_face
+    from adamesh.export import plan_export, write_export
     from adamesh.formats import check_track, write_track
-
-    check_input(clip, "clip")
-    shown = None if face is None else load_named_face(face)
-    if kind is not None:
-        if audio is not None:
-            raise InputError(f"files of {kind} have no sound; leave out --audio")
-        if encoding is not Encoding.plain:
-            raise InputError(f"--encoding is for .glb, not for files of {kind}; leave it out")
-        if pictures != Pictures():
-            raise InputError(f"files of {kind} hold no pictures; leave out what is for those")
-        if texture is not None:
-            raise InputError(f"files of {kind} cannot hold a texture; leave out --texture")
-        check_track(output, kind, force=force)
-    else:
-        check_export(
-            output,
-            force=force,
-            sound=audio is not None,
-            fps=fps,
-            encoding=encoding.value,
-            pictures=pictures,
-            texture=texture is not None,
-            face=shown,
-        )
-    if texture is not None:
-        check_input(texture, "texture")
-    if made_for is not None and face is None:
-        raise InputError("--made-for tells where motion comes from; say with --face where it goes")
-    from adamesh.export import export as write
     from adamesh.media.audio import load_audio
     from adamesh.motion.clip import MotionClip
     from adamesh.rates import SAMPLE_RATE
-    from adamesh.retargeting import fit_to_face
 
-    motion = _with_shape(MotionClip.load(clip), identity)
-    if shown is not None:
-        source = None if made_for is None else load_named_face(made_for)
-        given = motion.space
-        motion = fit_to_face(motion, shown, made_for=source)
-        say_what_stays_behind(given, shown.space)
+    check_input(clip, "clip")
     if kind is not None:
-        rate = write_track(motion, output, kind, fps=fps, force=force)
-        typer.echo(f"{output}: {kind} at {rate:g} fps")
+        if audio is not None:
+            raise InputError(f"files of {kind} have no sound; leave out --audio")
+        for option in fields(OutputOptions):
+            if option.name not in TRACKED and getattr(output, option.name) != option.default:
+                raise InputError(f"files of {kind} have no {option.name}; leave that out")
+        check_track(target, kind, force=output.force)
+    else:
+        plan = plan_export(target, output, sound=audio is not None)
+    if made_for is not None and output.face is None:
+        raise InputError("--made-for tells where motion comes from; say with --face where it goes")
+    motion = MotionClip.load(clip)
+    if output.face is not None:
+        from adamesh.faces.library import load_named_face
+        from adamesh.retargeting import fit_to_face
+
+        source = None if made_for is None else load_named_face(made_for)
+        say_what_stays_behind(motion.space, output.face)
+        motion = fit_to_face(motion, load_named_face(output.face), made_for=source)
+    if kind is not None:
+        if output.identity == "average":
+            motion = replace(motion, betas=None)
+        rate = write_track(motion, target, kind, fps=output.fps, force=output.force)
+        typer.echo(f"{target}: {kind} at {rate:g} fps")
         return
     sound = None if audio is None else (load_audio(audio), SAMPLE_RATE)
     with progress_bars() as report:
-        written, *_ = write(
-            motion,
-            output,
-            face=shown,
-            audio=sound,
-            fps=fps,
-            encoding=encoding.value,
-            force=force,
-            pictures=pictures,
-            texture=read_texture(texture, report),
-            progress=lambda done, total: report("writing", done, total),
-        )
+        written, *_ = write_export(plan, motion, audio=sound, progress=report)
     typer.echo(str(written))

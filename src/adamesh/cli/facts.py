@@ -2,9 +2,7 @@
 
 import typer
 
-from adamesh.cli.options import (
-    Json,
-)
+from adamesh.cli.options import Json
 
 
 def formats() -> None:

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adamesh.animation.options import MotionOptions, Pose
 from adamesh.errors import InputError
+from adamesh.export import FORMATS
+from adamesh.export.options import Encoding, Identity, OutputOptions
 from adamesh.export.pictures import TRANSPARENT, CameraName, LightName, Pictures, parse_size
+from adamesh.progress import Progress
 
 if TYPE_CHECKING:
     from adamesh.animation.style import Style
@@ -19,6 +23,8 @@ SAID_FROM = 0.02  # s of an offset; less is neither seen nor sure
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+# Of a clip: the table of formats says which there are.
+EXPORTED = f"File to write; its suffix is the format: {', '.join(FORMATS)}."
 Fps = Annotated[
     float | None, typer.Option(help="Frames per second of the output.", min=1, max=1000)
 ]
@@ -30,17 +36,6 @@ TrackFps = Annotated[
     float | None,
     typer.Option(
         "--fps", help="Frames per second of the file, if it does not say.", min=1, max=1000
-    ),
-]
-FaceName = Annotated[
-    str | None,
-    typer.Option("--face", help="Put the motion on this face, see `adamesh face list`."),
-]
-TextureFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--texture",
-        help="Skin of the head: a picture of `adamesh texture`, or a video to make it of.",
     ),
 ]
 MadeFor = Annotated[
@@ -116,14 +111,23 @@ def say_sound_offset(style: "Style") -> None:
         )
 
 
+def say_what_stays_behind(given: str, face: str) -> None:
+    """One line where motion in the space `given` goes to a face that cannot show all of it."""
+    from adamesh.faces.library import load_named_face
+
+    space = load_named_face(face).space
+    if given == "arkit52" != space:
+        typer.echo(f"blinks are left out: the components of '{space}' close no lids", err=True)
+
+
 def options_of(
     **makers: Callable[..., Any],
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the options of a function in place of one parameter, and that what the function makes.
+    """Puts the options of a function in the place of one parameter, which is given what the function returns.
 
     @app.command()
-    @options_of(pictures=pictures)
-    def show(clip: Path, *, pictures: Pictures) -> None: ...
+    @options_of(output=output_options)
+    def show(clip: Path, *, output: OutputOptions) -> None: ...
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -147,10 +151,49 @@ def options_of(
     return decorate
 
 
+def motion_options(
+    pose: Annotated[
+        Pose,
+        typer.Option(
+            help="Head motion: looped from the reference, new in its manner, eyes only, or nothing."
+        ),
+    ] = MotionOptions.pose,
+    pose_scale: Annotated[
+        float, typer.Option(min=0, max=4, help="Factor on the head's motion; 1 is the style's own.")
+    ] = MotionOptions.pose_scale,
+    intensity: Annotated[
+        float,
+        typer.Option(min=0, max=4, help="Factor on the mouth's motion; 1 is the style's own."),
+    ] = MotionOptions.intensity,
+    seed: Annotated[
+        int, typer.Option(help="Of head motion, gaze, blinks and brows.", min=0, max=2**31)
+    ] = MotionOptions.seed,
+) -> MotionOptions:
+    """How a style is played, from the command line."""
+    return MotionOptions(pose, pose_scale, intensity, seed)
+
+
 _PICTURES = "Pictures (.mp4, .webm, .gif, .png)"
 
 
-def pictures(
+def output_options(
+    fps: Fps = OutputOptions.fps,
+    face: Annotated[
+        str | None,
+        typer.Option("--face", help="Put the motion on this face, see `adamesh face list`."),
+    ] = OutputOptions.face,
+    identity: Annotated[
+        Identity, typer.Option(help="Shape of the head: the person's, or the average.")
+    ] = OutputOptions.identity,
+    encoding: Annotated[
+        Encoding, typer.Option(help="Of a .glb: all in full, only what moves, or integers.")
+    ] = OutputOptions.encoding,
+    texture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Skin of the head: a picture of `adamesh texture`, or a video to make it of."
+        ),
+    ] = OutputOptions.texture,
     size: Annotated[
         str,
         typer.Option(
@@ -180,13 +223,15 @@ def pictures(
             metavar="VIDEO", help="Show it to the left of the head.", rich_help_panel=_PICTURES
         ),
     ] = Pictures.beside,
-) -> Pictures:
-    """What a rendering looks like, from the command line."""
-    return Pictures(parse_size(size), camera, light, background, wireframe, beside)
+    force: Force = OutputOptions.force,
+) -> OutputOptions:
+    """How a clip is written, from the command line."""
+    look = Pictures(parse_size(size), camera, light, background, wireframe, beside)
+    return OutputOptions(fps, face, identity, encoding, texture, look, force)
 
 
 @contextmanager
-def progress_bars() -> Iterator[Callable[..., None]]:
+def progress_bars() -> Iterator[Progress]:
     """A progress bar a stage, on the terminal's error stream; silent where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from adamesh.animation.adapt import BRANCHES, adapt_to_clip, look
+from adamesh.animation.expression import bare_expression, predict_expression
 from adamesh.animation.fitting import Descent, Shown, descend
-from adamesh.animation.speak import speak
 from adamesh.animation.style import Style, default_style
 from adamesh.errors import InputError
 from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, check_space, joined
@@ -129,10 +129,10 @@ def _person(model: ExpressionAdapter, person: Person) -> PersonAdaptation | None
         return None
     target = _judged(torch.from_numpy(regression_target(clip)))
     rest = target[split:]
-    neutral, personal_neutral = default_style(), default_style().personal_model(model)
+    neutral, plain_model = default_style(), default_style().adapted_model(model)
 
-    def say(used: ExpressionAdapter, style: Style, intensity: float | None = None) -> Tensor:
-        return _judged(speak(used, style, speech, clip.frames, intensity=intensity))
+    def say(used: ExpressionAdapter, style: Style) -> Tensor:
+        return _judged(bare_expression(used, style, speech, clip.frames))
 
     def adapted(seconds: float) -> Style:
         frames = int(seconds * FPS)
@@ -148,7 +148,7 @@ def _person(model: ExpressionAdapter, person: Person) -> PersonAdaptation | None
     ours = adapted(REFERENCE)
     seconds = time.perf_counter() - start
     shown = look(clip.slice(0, split), speech[: split * SAMPLES_PER_FRAME], model)
-    plain = say(personal_neutral, neutral)
+    plain = say(plain_model, neutral)
     unfitted = _unfitted(ours)
     runs = {
         "still mouth": target[:split].mean(0).expand(len(target), -1),
@@ -163,9 +163,9 @@ def _person(model: ExpressionAdapter, person: Person) -> PersonAdaptation | None
         fitted, style = _descended(model, shown, unfitted, options)
         took[name] = time.perf_counter() - start
         runs[name] = say(fitted, style)
-    merged = ours.personal_model(model)
+    merged = ours.adapted_model(model)
     runs["adapt"] = say(merged, ours)
-    runs["adapt, as animated"] = say(merged, ours, 1.0)
+    runs["adapt, as animated"] = _judged(predict_expression(merged, ours, speech, clip.frames))
     took |= dict.fromkeys(("adapt", "adapt, as animated"), seconds)
     arms = {name: _arm(run[split:], rest, took[name]) for name, run in runs.items()}
 
@@ -179,7 +179,7 @@ def _person(model: ExpressionAdapter, person: Person) -> PersonAdaptation | None
             style = ours if length == REFERENCE else adapted(length)
         except InputError:  # nobody talks so early
             continue
-        after = say(style.personal_model(model), style)
+        after = say(style.adapted_model(model), style)
         lengths[length] = (
             _arm(plain[first:], target[first:], 0.0),
             _arm(after[first:], target[first:], 0.0),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.evaluation.other_meshes import MESHES, OtherMesh
 from adamesh.faces import landmark_index as lm

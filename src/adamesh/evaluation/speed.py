@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from adamesh.animation.adapt import adapt_to_clip
-from adamesh.animation.animate import animate
+from adamesh.animation.animator import animate
 from adamesh.animation.pose import generate_pose
 from adamesh.animation.style import default_style
 from adamesh.checkpoints.networks import load_network
-from adamesh.export import export
+from adamesh.export import OutputOptions, export
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.features import load_features
 from adamesh.media.audio import load_audio
@@ -44,7 +44,7 @@ def bench_speed(speech: Path, reference: Path, folder: Path) -> list[StageTime]:
         load_features(model_features)(samples)
 
     def expression() -> None:
-        model = style.personal_model(load_network(ExpressionAdapter))
+        model = style.adapted_model(load_network(ExpressionAdapter))
         heard = torch.zeros(2 * (frames + model.config.lookahead), model.config.feature_dim)
         model.predict(heard, style.embedding[None], style.betas[None])
 
@@ -59,7 +59,7 @@ def bench_speed(speech: Path, reference: Path, folder: Path) -> list[StageTime]:
     def written(name: str) -> Callable[[], object]:
         def write() -> None:
             assert clip is not None
-            export(clip, folder / name, audio=(samples, SAMPLE_RATE), force=True)
+            export(clip, folder / name, OutputOptions(force=True), audio=(samples, SAMPLE_RATE))
 
         return write
 

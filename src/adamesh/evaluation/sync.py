@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from adamesh.alignment import in_time
-from adamesh.animation.speak import speak
+from adamesh.animation.expression import predict_expression
 from adamesh.animation.style import Style, default_style
 from adamesh.data.corpus import Video
 from adamesh.data.sound_offsets import delays
@@ -105,7 +105,7 @@ def evaluate_sync(
     check_space(model)
     face = load_embedded_face()
     style = style or default_style()
-    personal = style.personal_model(model)
+    personal = style.adapted_model(model)
 
     def report(stage: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(stage, done, total) if progress is not None else None
@@ -124,10 +124,10 @@ def evaluate_sync(
             used += len(speech)
             expressions = {
                 "seen": torch.from_numpy(regression_target(clip)),
-                "right": speak(personal, style, speech, clip.frames),
-                "raw": speak(personal, style, raw, clip.frames),
-                "wrong": speak(personal, style, wrong, clip.frames),
-                "streamed": speak(personal, style, speech, clip.frames, streamed=True),
+                "right": predict_expression(personal, style, speech, clip.frames),
+                "raw": predict_expression(personal, style, raw, clip.frames),
+                "wrong": predict_expression(personal, style, wrong, clip.frames),
+                "streamed": predict_expression(personal, style, speech, clip.frames, streamed=True),
             }
             openings = {k: mouth_opening(face, x).numpy() for k, x in expressions.items()}
             for name, curve in (openings | baselines.openings(speech, clip.frames)).items():

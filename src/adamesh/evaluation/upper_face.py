@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from adamesh.animation.adapt import UpperFace, adapt_to_clip, eye_rotation, upper_face
-from adamesh.animation.speak import speak
+from adamesh.animation.expression import predict_expression
 from adamesh.audio.prosody import stress
 from adamesh.errors import InputError
 from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, joined
@@ -112,7 +112,7 @@ def _evaluate(model: ExpressionAdapter, person: Person) -> PersonUpper:
     first, rest, whole = slice(0, split), slice(split, clip.frames), slice(0, clip.frames)
     heard = speech[: split * SAMPLES_PER_FRAME]
     style = adapt_to_clip(reference, heard, person.name, sound_offset=0.0, model=model)
-    spoken = speak(style.personal_model(model), style, speech, clip.frames).numpy()
+    spoken = predict_expression(style.adapted_model(model), style, speech, clip.frames).numpy()
     stressed = stress(speech, clip.frames)
 
     def seen(part: slice) -> UpperFigures:

@@ -1,4 +1,4 @@
-"""Alembic and FBX, which Blender writes of a .glb of ours, in a process of its own."""
+"""Alembic and FBX: a process of its own runs Blender, which reads our .glb and writes them."""
 
 import os
 import shutil
@@ -8,40 +8,29 @@ import tempfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from numpy.typing import ArrayLike
 
 from adamesh.errors import InputError, MissingDependencyError
 from adamesh.export.glb import write_glb
+from adamesh.export.job import Job
 from adamesh.files import atomic_output
-from adamesh.motion import MotionClip
-
-if TYPE_CHECKING:
-    from adamesh.faces import Face
 
 VARIABLE = "ADAMESH_BLENDER"
 SCRIPT = Path(__file__).with_name("blender_convert.py")
 
 
-def write_with_blender(
-    clip: MotionClip, path: Path, *, face: "Face", betas: ArrayLike | None = None
-) -> None:
-    """Writes `.abc` (moving points) or `.fbx` (blend shapes and skin) at the frame rate of the clip.
+def write(job: Job) -> None:
+    """Writes `.abc` (moving points) or `.fbx` (blendshapes and joints) at the frame rate of the clip.
 
-    Args:
-        clip: the performance; its coefficient space must be that of the face.
-        path: the file; appears whole or not at all.
-        face: the head to write; its joints must do for the clip.
-        betas: [K] identity baked into the mesh and the joints; default: the average face.
     Raises:
         InputError: clip and face do not fit, the identity has too many components, or Blender fails.
         MissingDependencyError: there is no Blender.
     """
+    clip, path = job.clip, job.path
     command = blender_command()
     with tempfile.TemporaryDirectory() as folder, atomic_output(path) as temporary:
         source = Path(folder) / "performance.glb"
-        write_glb(replace(clip, fps=1.0), source, face=face, betas=betas)  # see blender_convert.py
+        # One frame a second: see blender_convert.py.
+        write_glb(replace(clip, fps=1.0), source, face=job.face, betas=job.betas)
         arguments = ("--", str(source), str(temporary), repr(clip.fps))
         done = subprocess.run(
             [*command, *arguments], capture_output=True, text=True, errors="replace", check=False

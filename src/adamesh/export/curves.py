@@ -1,12 +1,11 @@
 """JSON of named curves: weights and rotations, a row a frame; docs/exports.md describes it."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
+from adamesh.export.job import Job
 from adamesh.files import atomic_output
-from adamesh.motion import MotionClip
 from adamesh.motion.clip import ROTATIONS
 from adamesh.motion.rotation import continuous_quats
 from adamesh.motion.spaces import coefficient_space
@@ -16,15 +15,13 @@ FORMAT_VERSION = 1
 DECIMALS = 6  # of a weight, a quaternion and a metre: float32 holds no more
 
 
-def write_curves(clip: MotionClip, path: Path) -> None:
-    """Writes all curves of a clip at its frame rate.
+def write(job: Job) -> None:
+    """Writes all curves of a clip, of any coefficient space, at its frame rate.
 
-    Args:
-        clip: of any coefficient space.
-        path: the file; appears whole or not at all.
     Raises:
         InputError: the folder does not exist or cannot be written.
     """
+    clip = job.clip
     rotations = {
         name.removesuffix("_pose"): _rows(continuous_quats(getattr(clip, name)))
         for name in ROTATIONS
@@ -41,7 +38,7 @@ def write_curves(clip: MotionClip, path: Path) -> None:
         "rotations": rotations,
         "translation": None if clip.transl is None else _rows(clip.transl),
     }
-    with atomic_output(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_output(job.path) as temporary, temporary.open("w", encoding="utf-8") as file:
         json.dump(content, file)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pygltflib as gltf
 from numpy.typing import ArrayLike, NDArray
 
-from adamesh.export import Encoding
 from adamesh.export.fitting import check_fit, moving_joints
 from adamesh.export.glb_encodings import ENCODINGS, Plain, small_ints
+from adamesh.export.job import Job
+from adamesh.export.options import Encoding
 from adamesh.export.rest import OTHER_ROUGHNESS, ROUGHNESS, Rest, at_rest, is_uniform
 from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
@@ -37,6 +38,17 @@ class _Surface:
     vertex: NDArray[np.int64]  # [N] index into the vertices of the face
     uv: NDArray[np.float64]  # [N, 2] origin at the top left, as glTF has it
     triangles: NDArray[np.int64]  # [M, 3]
+
+
+def write(job: Job) -> None:
+    write_glb(
+        job.clip,
+        job.path,
+        face=job.face,
+        betas=job.betas,
+        encoding=job.options.encoding,
+        texture=job.texture,
+    )
 
 
 def write_glb(

@@ -11,7 +11,7 @@ import numpy as np
 import pygltflib as gltf
 from numpy.typing import NDArray
 
-from adamesh.export import Encoding
+from adamesh.export.options import Encoding
 from adamesh.export.rest import LEAST_MOVE, LEAST_TURN
 from adamesh.media.picture import png_bytes
 

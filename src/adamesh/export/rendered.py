@@ -1,26 +1,21 @@
 """Pictures of the head, frame by frame: a video with the speech, a GIF, or a folder of PNG."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from adamesh.export.fitting import check_fit
-from adamesh.export.pictures import Pictures
+from adamesh.export.job import Job
 from adamesh.export.posing import posed_vertices
 from adamesh.export.sequence import write_files
 from adamesh.media.gif import GifWriter, choose_palette
 from adamesh.media.picture import png_bytes, resized
 from adamesh.media.video import VideoWriter, probe, read_frames
-from adamesh.motion import MotionClip
 from adamesh.render.presets import LIGHTS, parse_color, preset_camera
 from adamesh.render.renderer import HeadRenderer
-
-if TYPE_CHECKING:
-    from adamesh.faces import Face
 
 Image = NDArray[np.uint8]  # [height, width, 3] sRGB, or [height, width, 4] with straight alpha
 
@@ -31,31 +26,18 @@ ENDED = 0.35  # brightness of a video's last picture after its end
 class Film:
     """The pictures of a performance, drawn one by one.
 
-    Args:
-        clip: the performance; its coefficient space must be that of the face.
-        face: the head to show; its joints must do for the clip.
-        betas: [K] identity; None: the average face.
-        pictures: what they look like.
-        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
     Raises:
         InputError: clip and face do not fit, or the video beside cannot be read.
     """
 
-    def __init__(
-        self,
-        clip: MotionClip,
-        face: "Face",
-        betas: ArrayLike | None,
-        pictures: Pictures,
-        texture: Image | None,
-    ) -> None:
-        check_fit(clip, face)
+    def __init__(self, job: Job) -> None:
+        clip, pictures = job.clip, job.options.pictures
+        check_fit(clip, job.face)
         if clip.transl is not None:
             # Where the person sat does not matter to the picture, how they moved does.
             middle = np.median(clip.transl, axis=0).astype(np.float32)
             clip = replace(clip, transl=clip.transl - middle)
-        self.clip, self._face, self._betas, self._pictures = clip, face, betas, pictures
-        self._texture = texture
+        self.clip, self._job = clip, job
         self.width, self.height = pictures.size
         self._beside = 0  # width of the video, pixels
         if pictures.beside is not None:
@@ -70,7 +52,7 @@ class Film:
             InputError: the identity has too many components.
             MissingDependencyError: the renderer is not installed.
         """
-        look, face = self._pictures, self._face
+        look, face = self._job.options.pictures, self._job.face
         clip = self.clip if fps is None else self.clip.resample(fps)
         lighting = LIGHTS[look.light]
         with HeadRenderer(
@@ -81,9 +63,9 @@ class Film:
             lights=lighting.lights,
             ambient=lighting.ambient,
             wireframe=look.wireframe,
-            texture=self._texture,
+            texture=self._job.texture,
         ) as renderer:
-            heads = (renderer.render(v) for v in posed_vertices(clip, face, self._betas))
+            heads = (renderer.render(v) for v in posed_vertices(clip, face, self._job.betas))
             if look.beside is None:
                 yield from heads
                 return
@@ -101,38 +83,33 @@ class Film:
         while True:
             yield picture
 
-    def counted(self, progress: Callable[[int, int], None] | None) -> Iterator[Image]:
-        """`frames`, with a call of `progress` after each was taken."""
+    def counted(self) -> Iterator[Image]:
+        """`frames`, told to the progress of the job after each was taken."""
         for done, frame in enumerate(self.frames(), start=1):
             yield frame
-            if progress is not None:
-                progress(done, self.clip.frames)
+            self._job.progress("writing", done, self.clip.frames)
 
 
-def write_video(
-    film: Film,
-    path: Path,
-    *,
-    audio: tuple[NDArray[np.float32], int] | None,
-    alpha: bool,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """`.mp4` or `.webm`, with the sound, mono samples [N] and their rate."""
-    size = film.width, film.height
-    with VideoWriter(path, film.clip.fps, *size, audio=audio, alpha=alpha) as video:
-        for frame in film.counted(progress):
+def write_video(job: Job) -> None:
+    """`.mp4` or `.webm`, with the sound."""
+    film = Film(job)
+    size, alpha = (film.width, film.height), job.options.pictures.transparent
+    with VideoWriter(job.path, film.clip.fps, *size, audio=job.audio, alpha=alpha) as video:
+        for frame in film.counted():
             video.write(frame)
 
 
-def write_gif(film: Film, path: Path, *, progress: Callable[[int, int], None] | None) -> None:
+def write_gif(job: Job) -> None:
     """`.gif`, whose colours are chosen by a first look at a few pictures of the whole clip."""
+    film = Film(job)
     few = min(film.clip.fps, PALETTE_PICTURES / film.clip.duration)
     palette = choose_palette(film.frames(few))
-    with GifWriter(path, film.clip.fps, film.width, film.height, palette) as gif:
-        for frame in film.counted(progress):
+    with GifWriter(job.path, film.clip.fps, film.width, film.height, palette) as gif:
+        for frame in film.counted():
             gif.write(frame)
 
 
-def write_png_files(film: Film, path: Path, *, progress: Callable[[int, int], None] | None) -> None:
+def write_png_files(job: Job) -> None:
     """`NAME.png` as a new folder `NAME` of `NAME_0001.png`, `NAME_0002.png`, ..."""
-    write_files(path, map(png_bytes, film.frames()), film.clip.frames, progress)
+    film = Film(job)
+    write_files(job.path, map(png_bytes, film.frames()), film.clip.frames, job.progress)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from adamesh.export.fitting import check_fit
+from adamesh.export.job import Job
 from adamesh.export.posing import posed_vertices
 from adamesh.export.rest import as_array
 from adamesh.files import atomic_folder
-from adamesh.motion import MotionClip
+from adamesh.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -22,42 +23,31 @@ if TYPE_CHECKING:
 MeshWriter = Callable[[NDArray[np.float32]], bytes]  # vertices [V, 3] -> a file
 
 
-def write_sequence(
-    clip: MotionClip,
-    path: Path,
-    *,
-    face: "Face",
-    betas: ArrayLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+def write(job: Job) -> None:
     """Writes `NAME.obj` or `NAME.ply` as a new folder `NAME` of `NAME_0001.obj`, `NAME_0002.obj`, ...
 
-    Args:
-        clip: the performance; its coefficient space must be that of the face.
-        path: its suffix is the format of the meshes; the folder appears whole or not at all.
-        face: the head to show; its joints must do for the clip.
-        betas: [K] identity; default: the average face.
-        progress: called with frames done and frames in all.
     Raises:
         InputError: clip and face do not fit, the identity has too many components, or the folder exists.
     """
+    clip, face = job.clip, job.face
     check_fit(clip, face)
-    mesh = _MESHES[path.suffix.lower()](face)
-    write_files(path, map(mesh, posed_vertices(clip, face, betas)), clip.frames, progress)
+    mesh = _MESHES[job.path.suffix.lower()](face)
+    frames = map(mesh, posed_vertices(clip, face, job.betas))
+    write_files(job.path, frames, clip.frames, job.progress)
 
 
 def write_files(
     path: Path,
     contents: Iterable[bytes],
     count: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Writes `NAME.SUFFIX` as a new folder `NAME` of `NAME_0001.SUFFIX`, ..., whole or not at all.
 
     Args:
         path: where, with the suffix of the files.
         contents: of each file; `count` of them.
-        progress: called with files done and `count`.
+        progress: told of files done.
     Raises:
         InputError: the folder exists, or cannot be written.
     """
@@ -65,8 +55,7 @@ def write_files(
     with atomic_folder(path.with_suffix("")) as folder:
         for number, content in enumerate(contents, start=1):
             (folder / f"{path.stem}_{number:0{digits}}{path.suffix}").write_bytes(content)
-            if progress is not None:
-                progress(number, count)
+            progress("writing", number, count)
 
 
 def _obj(face: "Face") -> MeshWriter:

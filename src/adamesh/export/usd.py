@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, Vt
 
 from adamesh.export.fitting import check_fit, moving_joints
+from adamesh.export.job import Job
 from adamesh.export.rest import (
     LEAST_MOVE,
     LEAST_TURN,
@@ -40,77 +41,43 @@ if TYPE_CHECKING:
 HEAD = Sdf.Path("/Head")
 
 
-def write_usd(
-    clip: MotionClip,
-    path: Path,
-    *,
-    face: "Face",
-    betas: ArrayLike | None = None,
-    sound: str | None = None,
-    texture: str | None = None,
-) -> None:
-    """Writes `.usda` (text) or `.usdc` (binary) at the frame rate of the clip.
+def write(job: Job) -> None:
+    """Writes `.usda` (text) or `.usdc` (binary); sound and texture are named as the files beside it.
 
-    Args:
-        clip: the performance; its coefficient space must be that of the face.
-        path: the file; appears whole or not at all.
-        face: the head to write; its joints must do for the clip.
-        betas: [K] identity baked into the mesh and the joints; default: the average face.
-        sound: name of the sound file beside `path`; it is not written here.
-        texture: name of the picture beside `path` of the skin, in the face's UV map; it is not either.
     Raises:
         InputError: clip and face do not fit, the identity has too many components, or the folder
             cannot be written.
     """
-    stage = _stage(clip, face, betas, sound, texture)
-    with atomic_output(path) as temporary:
+    stage = _stage(job)
+    with atomic_output(job.path) as temporary:
         save_layer(stage.GetRootLayer(), temporary)
 
 
-def write_usdz(
-    clip: MotionClip,
-    path: Path,
-    *,
-    face: "Face",
-    betas: ArrayLike | None = None,
-    audio: tuple[NDArray[np.float32], int] | None = None,
-    texture: NDArray[np.uint8] | None = None,
-) -> None:
+def write_package(job: Job) -> None:
     """Writes a `.usdz`: the binary stage, the sound and the picture of the skin in one package.
 
-    Args:
-        audio: mono samples [N] and their rate.
-        texture: [S, S, 3] sRGB in the face's UV map, for its skin.
-        The others are those of `write_usd`.
     Raises:
-        InputError: as `write_usd`.
+        InputError: as `write`.
     """
-    sound = None if audio is None else f"{path.stem}.wav"
-    picture = None if texture is None else f"{path.stem}.png"
-    stage = _stage(clip, face, betas, sound, picture)
+    path, stage = job.path, _stage(job)
     with atomic_output(path) as temporary, tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / f"{path.stem}.usdc"
         save_layer(stage.GetRootLayer(), scene)
         parts = {scene.name: scene}
-        if audio is not None and sound is not None:
-            parts[sound] = Path(folder) / sound
-            write_wav(parts[sound], *audio)
-        if texture is not None and picture is not None:
-            parts[picture] = Path(folder) / picture
-            write_png(parts[picture], texture)
+        if job.audio is not None:
+            sound = parts.setdefault(f"{path.stem}.wav", Path(folder) / f"{path.stem}.wav")
+            write_wav(sound, *job.audio)
+        if job.texture is not None:
+            picture = parts.setdefault(f"{path.stem}.png", Path(folder) / f"{path.stem}.png")
+            write_png(picture, job.texture)
         save_package(temporary, parts)
 
 
-def _stage(
-    clip: MotionClip,
-    face: "Face",
-    betas: ArrayLike | None,
-    sound: str | None,
-    texture: str | None,
-) -> Any:
-    """The whole scene in memory."""
+def _stage(job: Job) -> Any:
+    """The whole scene in memory; sound and texture are named, not written."""
+    clip, face = job.clip, job.face
     check_fit(clip, face)
-    rest = at_rest(face, betas)
+    rest = at_rest(face, job.betas)
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
@@ -129,9 +96,9 @@ def _stage(
     mesh = _mesh(stage, rest)
     _bind(mesh, rest, skeleton)
     _blend_shapes(stage, mesh, rest)
-    _materials(stage, mesh, rest, texture)
-    if sound is not None:
-        _speech(stage, sound)
+    _materials(stage, mesh, rest, None if job.texture is None else f"{job.path.stem}.png")
+    if job.audio is not None:
+        _speech(stage, f"{job.path.stem}.wav")
     return stage
 
 

@@ -1,5 +1,6 @@
 """Where imported faces are kept, and how they are found by name."""
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def list_faces() -> list[FaceEntry]:
 
 
 def load_named_face(name: str = EMBEDDED) -> Face:
-    """The face of that name; the embedded head is shared, don't change it in place.
+    """The face of that name, read once and shared: don't change it in place.
 
     Raises:
         InputError: there is none; the message lists those there are.
@@ -62,7 +63,14 @@ def load_named_face(name: str = EMBEDDED) -> Face:
             f"there is no face '{name}'; known: {', '.join([EMBEDDED, *known])}. "
             "`adamesh face import` adds one"
         )
-    return load_face(library_folder() / f"{name}{_SUFFIX}")
+    path = library_folder() / f"{name}{_SUFFIX}"
+    return _loaded(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(path: Path, modified: int) -> Face:  # noqa: ARG001, a file that changed is read again
+    """One object a file: what is kept for a face, such as its registration with another, goes by that."""
+    return load_face(path)
 
 
 def check_new_face(name: str, *, force: bool) -> Path:

@@ -8,28 +8,31 @@ goes on where it was.
 import csv
 import functools
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from adamesh import parallel
 from adamesh.errors import AdaMeshError, InputError
-from adamesh.export import check_export, exported_files
+from adamesh.export import OutputOptions
+from adamesh.export.plan import check_textured, exported_files
+from adamesh.faces.library import EMBEDDED, load_named_face
 from adamesh.files import check_input
 from adamesh.jobs.animate_file import (
     AnimateOptions,
     animate_file,
     base_model,
     learn_style,
-    shown_face,
+    make_animator,
+    plan_output,
 )
+from adamesh.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from adamesh.animation.animator import Animator
 
 COLUMNS = ("speech", "style", "output")
 STYLE_SUFFIX = ".style"  # a style of another suffix is a video to learn it from
@@ -82,75 +85,77 @@ def read_batch(path: str | os.PathLike[str]) -> list[Row]:
 
 def animate_batch(
     rows: Iterable[Row],
-    options: AnimateOptions | None = None,
+    options: AnimateOptions = AnimateOptions(),  # noqa: B008, it is frozen
     *,
     jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> BatchResult:
     """Animates and writes all rows whose output is not there yet.
 
-    A style that is a video is learned once, however many rows have it.
+    A style that is a video is learned once, however many rows have it; so is a texture.
 
     Args:
         rows: of `read_batch`.
         options: what they share.
         jobs: processes; one for each core by default.
-        progress: called with rows done and rows in all.
+        progress: told of rows done.
     Raises:
-        InputError: no such checkpoint or face, or a process died.
+        InputError: no such checkpoint, face or texture, or a process died.
     """
-    rows, options = list(rows), options or AnimateOptions()
-    missing = [row for row in rows if options.force or not _is_written(row)]
-    problems = {row.number: reason for row in missing if (reason := _fault(row, options))}
-    waiting = [row for row in missing if row.number not in problems]
-
-    def report(left: int) -> None:
-        if progress is not None:
-            progress(len(rows) - left, len(rows))
-
-    report(len(waiting))
+    rows = list(rows)
     # What is wrong with these is so of every row, and is said once.
-    if options.checkpoint is not None:
-        base_model(options.checkpoint)
-    if options.face is not None:
-        shown_face(options)
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="adamesh-") as folder,
-            _workers(min(jobs or os.cpu_count() or 1, len(waiting) or 1)) as pool,
-        ):
-            videos = sorted({row.style for row in waiting if row.style and _is_video(row.style)})
-            styles: dict[Path | None, Path] = {
-                video: Path(folder) / f"{i}{STYLE_SUFFIX}" for i, video in enumerate(videos)
-            }
-            learning = {pool.submit(_learn, v, styles[v], options): v for v in videos}
-            unlearned: dict[Path | None, str] = {
-                learning[f]: reason for f in as_completed(learning) if (reason := f.result())
-            }
-            running: dict[Future[str | None], Row] = {}
-            for row in waiting:
-                if row.style in unlearned:
-                    problems[row.number] = unlearned[row.style]
-                else:
-                    learned = replace(row, style=styles.get(row.style, row.style))
-                    running[pool.submit(_animate, learned, options)] = row
-            left = len(running)
-            report(left)
-            for future in as_completed(running):
-                if reason := future.result():
-                    problems[running[future].number] = reason
-                left -= 1
-                report(left)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process of the batch died, perhaps for lack of memory; give fewer --jobs and run "
-            "it again: it goes on where it stopped"
-        ) from error
+    base_model(options)
+    if options.output.face is not None:
+        load_named_face(options.output.face)
+    with tempfile.TemporaryDirectory(prefix="adamesh-") as name:
+        folder = Path(name)
+        options = replace(options, output=_with_picture(options.output, folder, progress))
+        missing = [row for row in rows if options.output.force or not _is_written(row)]
+        problems = {row.number: reason for row in missing if (reason := _fault(row, options))}
+        waiting = [row for row in missing if row.number not in problems]
+        done = len(rows) - len(waiting)
+        progress("animating", done, len(rows))
+        videos = sorted({row.style for row in waiting if row.style and _is_video(row.style)})
+        styles = {video: folder / f"{i}{STYLE_SUFFIX}" for i, video in enumerate(videos)}
+        learn = functools.partial(_learn, options=options)
+        unlearned = {
+            videos[i]: reason
+            for i, reason in parallel.map(learn, list(styles.items()), jobs=jobs)
+            if reason is not None
+        }
+        learned = []
+        for row in waiting:
+            if row.style in unlearned:
+                problems[row.number] = unlearned[row.style]
+            else:
+                style = None if row.style is None else styles.get(row.style, row.style)
+                learned.append(replace(row, style=style))
+        done = len(rows) - len(learned)
+        progress("animating", done, len(rows))
+        animate = functools.partial(_animate, options=options)
+        for i, reason in parallel.map(animate, learned, jobs=jobs):
+            if reason is not None:
+                problems[learned[i].number] = reason
+            done += 1
+            progress("animating", done, len(rows))
     return BatchResult(
         written=len(missing) - len(problems),
         skipped=len(rows) - len(missing),
         problems=[row.problem(problems[row.number]) for row in rows if row.number in problems],
     )
+
+
+def _with_picture(output: OutputOptions, folder: Path, progress: Progress) -> OutputOptions:
+    """The same options with a texture that is a picture: made of a video here, once for all rows."""
+    if output.texture is None:
+        return output
+    from adamesh.media.picture import write_png
+    from adamesh.texture import load_texture
+
+    check_textured(load_named_face(output.face or EMBEDDED))
+    picture = folder / "texture.png"
+    write_png(picture, load_texture(output.texture, progress=progress))
+    return replace(output, texture=picture)
 
 
 def _check_columns(path: Path, names: Iterable[str]) -> None:
@@ -220,15 +225,7 @@ def _fault(row: Row, options: AnimateOptions) -> str | None:
         check_input(row.speech, "speech")
         if row.style is not None:
             check_input(row.style, "style")
-        check_export(
-            row.output,
-            force=options.force,
-            sound=True,
-            fps=options.fps,
-            encoding=options.encoding,
-            pictures=options.pictures,
-            texture=options.texture is not None,
-        )
+        plan_output(row.output, options)
     except AdaMeshError as error:
         return str(error)
     return None
@@ -238,40 +235,13 @@ def _is_video(style: Path) -> bool:
     return style.suffix.lower() != STYLE_SUFFIX
 
 
-@contextmanager
-def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that stop after the rows under way where the block ends early."""
-    # Spawned, not forked: a fork of a process with running threads may hang.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets rows end
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Else a worker whose parent was killed would wait for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 def _reason(work: Callable[..., None]) -> Callable[..., str | None]:
     """`work` that returns why it failed: one row must not stop the others."""
 
     @functools.wraps(work)
-    def run(*arguments: Any) -> str | None:
+    def run(*arguments: Any, **options: Any) -> str | None:
         try:
-            work(*arguments)
+            work(*arguments, **options)
         except AdaMeshError as error:
             return str(error)
         except Exception as error:
@@ -282,15 +252,23 @@ def _reason(work: Callable[..., None]) -> Callable[..., str | None]:
 
 
 @_reason
-def _learn(video: Path, target: Path, options: AnimateOptions) -> None:
+def _learn(video_and_target: tuple[Path, Path], options: AnimateOptions) -> None:
+    video, target = video_and_target
     learn_style(video, options).save(target)
 
 
 @_reason
 def _animate(row: Row, options: AnimateOptions) -> None:
-    from adamesh.animation.style import Style
-
     assert row.speech is not None
     assert row.output is not None
-    style = None if row.style is None else Style.load(row.style)
-    animate_file(row.speech, style, row.output, options)
+    modified = 0 if row.style is None else check_input(row.style, "style").stat().st_mtime_ns
+    animator = _animator(row.style, modified, options)
+    animate_file(row.speech, animator, plan_output(row.output, options))
+
+
+@functools.lru_cache(maxsize=2)
+def _animator(style: Path | None, modified: int, options: AnimateOptions) -> "Animator":  # noqa: ARG001
+    """Rows of one style mostly stand together in a list."""
+    from adamesh.animation.style import Style
+
+    return make_animator(None if style is None else Style.load(style), options)

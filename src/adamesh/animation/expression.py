@@ -10,25 +10,32 @@ from adamesh.models.baseline import enlarge
 from adamesh.models.expression import ExpressionAdapter
 
 
-def speak(
+def predict_expression(
     model: ExpressionAdapter,
     style: Style,
     samples: np.ndarray,
     frames: int,
     *,
-    intensity: float | None = 1.0,
+    intensity: float = 1.0,
     streamed: bool = False,
 ) -> Tensor:
     """[T, D] without blinks and gaze, see `motion.regression`, for the first `frames` frames of `samples`.
 
     Args:
-        model: of the person, see `Style.personal_model`.
-        intensity: factor on the style's own amplitude; None gives the bare regression.
+        model: adapted to the style, see `Style.adapted_model`.
+        intensity: factor on the style's own amplitude.
         streamed: hear as a stream does: no frame waits for more than a fifth of a second.
     """
     motion, activity = regress(model, style, samples, frames, streamed=streamed)
-    if intensity is not None:
-        motion = enlarged(model, style, motion, activity, intensity=intensity)
+    motion = enlarged(model, style, motion, activity, intensity=intensity)
+    return style.baseline.restore(model.config.space, motion)
+
+
+def bare_expression(
+    model: ExpressionAdapter, style: Style, samples: np.ndarray, frames: int
+) -> Tensor:
+    """[T, D] as `predict_expression`, at the amplitude that the network gives, without rest in pauses."""
+    motion, _ = regress(model, style, samples, frames)
     return style.baseline.restore(model.config.space, motion)
 
 

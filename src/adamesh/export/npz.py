@@ -1,0 +1,7 @@
+"""The clip itself."""
+
+from adamesh.export.job import Job
+
+
+def write(job: Job) -> None:
+    job.clip.save(job.path)

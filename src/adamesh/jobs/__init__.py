@@ -1,0 +1,1 @@
+"""Files in, files out: one line of speech, or a list of many."""
