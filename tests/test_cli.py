@@ -255,7 +255,7 @@ export I/clip.npz -o O/new.mp4 --size 12: size '12' must be WIDTHxHEIGHT in pixe
 export I/clip.npz -o O/new.mp4 --background transparent: .mp4 has no transparency
 export I/clip.npz -o O/new.gif --fps 60: .gif shows at most 50 pictures a second
 export I/clip.npz -o O/new.mp4 --beside I/speech.wav: has no pictures, only sound
-export I/clip.npz --format a2f-json -o O/new.json --wireframe: a2f-json hold no pictures
+export I/clip.npz --format a2f-json -o O/new.json --wireframe: a2f-json have no pictures
 export I/clip.npz -o O/new.glb --audio I/missing.wav: missing.wav' does not exist
 export I/clip.npz -o O/new.glb --audio I/mute.mp4: has no audio track
 export I/clip.npz -o O/side.glb --audio I/speech.wav: side.wav' exists already
@@ -365,12 +365,15 @@ class TestExport:
             path = out / f"{encoding}.glb"
             adamesh("export", inputs / "clip.npz", "-o", path, "--encoding", encoding)
         assert (out / "plain.glb").stat().st_size > 4 * path.stat().st_size
-        for other in (("new.csv",), ("new.json", "--format", "a2f-json")):
+        for reason, *other in (
+            ("for .glb", "new.csv"),
+            ("have no encoding", "new.json", "--format", "a2f-json"),
+        ):
             path = out / other[0]
             options = ("-o", path, *other[1:], "--encoding", "sparse")
             said = adamesh("export", inputs / "clip.npz", *options)
             assert said.code == 2
-            assert "for .glb" in said.err
+            assert reason in said.err
             assert not path.exists()
 
     def test_force_replaces(self, adamesh, inputs: Path, out: Path) -> None:

@@ -23,7 +23,7 @@ from adamesh.data.sequences import (
     silences,
 )
 from adamesh.errors import InputError
-from adamesh.export import export
+from adamesh.export import OutputOptions, export
 from adamesh.faces import Face, load_embedded_face, save_face
 from adamesh.faces.library import check_new_face
 from adamesh.features import load_features
@@ -136,10 +136,14 @@ def test_it_adapts_animates_and_is_shown(
     assert clip.neck_pose[:, 1].std() > 0.05
     assert not clip.head_pose.any(), "FLAME has no head joint"
     export(clip, tmp_path / "talking.glb", face=library)
+    export(clip, tmp_path / "own.glb")  # the clip names the face that it was made for
+    assert (tmp_path / "own.glb").read_bytes() == (tmp_path / "talking.glb").read_bytes()
     embedded = load_embedded_face()
     with pytest.raises(InputError, match="--face embedded"):
-        export(clip, tmp_path / "embedded.glb")
-    export(fit_to_face(clip, embedded), tmp_path / "embedded.csv")
+        export(clip, tmp_path / "embedded.glb", face=embedded)
+    export(clip, tmp_path / "embedded.npz", OutputOptions(face="embedded"))
+    there, expected = MotionClip.load(tmp_path / "embedded.npz"), fit_to_face(clip, embedded)
+    np.testing.assert_array_equal(there.expression, expected.expression)
 
 
 def test_a_style_stays_with_its_model(style: Style) -> None:

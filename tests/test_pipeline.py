@@ -15,9 +15,9 @@ import torch
 import adamesh
 from adamesh.animation.adapt import BRANCHES, adapt, adapt_to_clip
 from adamesh.animation.amplitude import amplitude_gain
-from adamesh.animation.animator import Pose, animate
+from adamesh.animation.animator import animate
 from adamesh.animation.expression import predict_expression
-from adamesh.animation.options import MotionOptions
+from adamesh.animation.options import MotionOptions, Pose
 from adamesh.animation.pauses import ease
 from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, SAMPLE_SPEECH_2
 from adamesh.animation.style import Style, default_style

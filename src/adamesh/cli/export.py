@@ -65,7 +65,9 @@ def export(
             raise InputError(f"files of {kind} have no sound; leave out --audio")
         for option in fields(OutputOptions):
             if option.name not in TRACKED and getattr(output, option.name) != option.default:
-                raise InputError(f"files of {kind} have no {option.name}; leave that out")
+                raise InputError(
+                    f"files of {kind} have no {option.name}; leave out what is for that"
+                )
         check_track(target, kind, force=output.force)
     else:
         plan = plan_export(target, output, sound=audio is not None)
