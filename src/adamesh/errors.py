@@ -25,10 +25,8 @@ class MissingDependencyError(AdaMeshError):
     """An optional dependency is needed for what was asked and is not installed."""
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs the package '{package}', which is not installed: "
-            f'pip install "adamesh[{extra}]"'
-        )
+        self.remedy = f'not installed: pip install "adamesh[{extra}]"'
+        super().__init__(f"{purpose} needs the package '{package}', which is {self.remedy}")
 
 
 def need(module: str, *, package: str, purpose: str, extra: str) -> None:

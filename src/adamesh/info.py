@@ -5,7 +5,6 @@ import json
 import os
 import platform
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,9 @@ def collect() -> dict[str, Any]:
 
     from adamesh import __version__
     from adamesh.checkpoints.networks import KINDS, shipped
+    from adamesh.export import FORMATS
     from adamesh.faces.embedded import load_embedded_face
+    from adamesh.features import FEATURES
 
     weights = {}
     for cls in KINDS:
@@ -53,13 +54,8 @@ def collect() -> dict[str, Any]:
             "vertices": face.n_vertices,
             "identity components": face.shapedirs.shape[-1],
         },
-        "speech features": {
-            "log_mel": "ready",
-            "whisper": "ready",
-            "hubert": "ready for a model folder or hub name"
-            if find_spec("transformers")
-            else 'not installed: pip install "adamesh[hubert]"',
-        },
+        "speech features": {name: f"{kind.ready}; {kind.holds}" for name, kind in FEATURES.items()},
+        "outputs": {suffix: f"{kind.ready}; {kind.holds}" for suffix, kind in FORMATS.items()},
         "weights": weights,
     }
 

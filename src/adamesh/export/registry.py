@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from adamesh.errors import need
+from adamesh.errors import InputError, MissingDependencyError, need
 from adamesh.export.job import Job
 from adamesh.export.pictures import Medium
 
@@ -35,6 +35,17 @@ class Format:
     folder: bool = False
     medium: Medium | None = None
     texture: Literal["beside", "inside", "nowhere"] = "nowhere"
+
+    @property
+    def ready(self) -> str:
+        """Whether it can be written here, in words."""
+        try:
+            self.need()
+        except MissingDependencyError as error:
+            return error.remedy
+        except InputError as error:
+            return str(error)
+        return "ready"
 
     def write(self, job: Job) -> None:
         module, _, function = self.writer.partition(":")
