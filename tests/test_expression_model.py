@@ -6,7 +6,8 @@ import torch
 from adamesh.audio import logmel
 from adamesh.errors import InputError
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
-from adamesh.nn.conformer import ConformerBlock, Conv, SelfAttention, State
+from adamesh.nn.conformer import ConformerBlock, Conv, SelfAttention
+from adamesh.nn.state import START, Past
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 CONFIG = ExpressionConfig(
@@ -61,10 +62,11 @@ def test_total_lookahead_is_below_200_ms_from_samples_to_motion(model: Expressio
 def test_chunks_give_what_the_whole_gives(model: ExpressionAdapter, sizes: list[int]) -> None:
     features, style, betas = inputs(24)
     whole = model(features, style, betas).after
-    state = State()
-    parts = features.split([n * FEATURES_PER_FRAME for n in sizes], dim=1)
-    chunked = torch.cat([model(part, style, betas, state).after for part in parts], dim=1)
-    torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=1e-5)
+    state, chunks = START, []
+    for part in features.split([n * FEATURES_PER_FRAME for n in sizes], dim=1):
+        output, state = model.step(part, style, betas, state)
+        chunks.append(output.after)
+    torch.testing.assert_close(torch.cat(chunks, dim=1), whole, atol=1e-5, rtol=1e-5)
 
 
 def test_predict_equals_one_pass(model: ExpressionAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +142,12 @@ def test_padded_equals_single_in_a_bidirectional_block() -> None:
 
 
 def test_state_holds_no_more_than_the_reach() -> None:
-    conv, state = Conv(3, 3, 5, causal=True), State()
+    conv, state = Conv(3, 3, 5, causal=True), START
     for _ in range(10):
-        conv(torch.randn(1, 7, 3), state)
-    assert state.past[conv].shape[1] == 4
+        past = Past(state)
+        conv(torch.randn(1, 7, 3), past)
+        state = past.state
+    assert [x.shape for x in state] == [(1, 4, 3)]
 
 
 def test_log_mel_finds_a_tone_and_keeps_the_clock() -> None:

@@ -42,7 +42,7 @@ from adamesh.motion.saccades import (
     looks_away,
     sample_gaze,
 )
-from adamesh.nn.conformer import State
+from adamesh.nn.state import START, Past
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from adamesh.training.pose_gpt import PoseGPTTraining, train_pose_gpt
 from adamesh.training.pose_vqvae import PoseVQVAETraining, reconstruction, train_pose_vqvae
@@ -218,8 +218,11 @@ class TestVQVAE:
         seen = latents.grad[0].abs().sum(1) > 0
         assert seen[9]
         assert not seen[10:].any()
-        state = State()
-        parts = [model.decode(part, state) for part in latents.split((1, 2, 7, 10), dim=1)]
+        state, parts = START, []
+        for part in latents.split((1, 2, 7, 10), dim=1):
+            past = Past(state)
+            parts.append(model.decode(part, past))
+            state = past.state
         torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
 
     def test_codes_are_the_nearest_entries(self) -> None:
@@ -372,10 +375,10 @@ class TestGPT:
         features, style = torch.randn(1, 30, 5), torch.randn(1, 4)
         codes = torch.randint(0, 16, (1, 30))
         whole = model(codes, features, style)
-        state = State()
-        parts = [
-            model(codes[:, k : k + 1], features[:, k : k + 1], style, state) for k in range(30)
-        ]
+        state, parts = START, []
+        for k in range(30):
+            part, state = model.step(codes[:, k : k + 1], features[:, k : k + 1], style, state)
+            parts.append(part)
         torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
 
     def test_sampling_follows_its_options(self) -> None:

@@ -14,7 +14,8 @@ from adamesh.features import whisper
 from adamesh.features.whisper import BLOCK, REACH, WhisperFeatures
 from adamesh.media.audio import load_audio
 from adamesh.models.whisper import AFTER, BEFORE, WhisperEncoder, positions
-from adamesh.nn.conformer import Blockwise, SelfAttention, State
+from adamesh.nn.conformer import Blockwise, SelfAttention
+from adamesh.nn.state import START
 from adamesh.rates import FEATURE_RATE, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 
@@ -174,8 +175,9 @@ def test_bfloat16_is_close_to_float32(speech: np.ndarray) -> None:
 
 
 def test_the_past_that_is_kept_is_bounded(encoder: WhisperEncoder, speech: np.ndarray) -> None:
-    state = State()
+    state = START
     with torch.no_grad():
         for first in range(0, 30 * BLOCK.frames, BLOCK.frames):
-            encoder(whisper._mels(speech, first, BLOCK.frames), BLOCK, state, first)
-    assert {x.shape[1] for x in state.past.values()} == {BLOCK.past}
+            mels = whisper._mels(speech, first, BLOCK.frames)
+            _, state = encoder.step(mels, BLOCK, state, first)
+    assert {x.shape[1] for x in state} == {BLOCK.past}

@@ -15,7 +15,7 @@ from adamesh.models.pose_gpt import PoseGPT, Sampling
 from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import deviation
-from adamesh.nn.conformer import State
+from adamesh.nn.state import START
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 PROMPT = (
@@ -160,9 +160,10 @@ def generate_pose(
     )
     codes = torch.tensor(list(drawn))
     # The prompt runs through the decoder too: motion begins where the reference was, not at rest.
-    state, parts = State(), []
+    state, parts = START, []
     with torch.no_grad():
-        for part in torch.cat([style.codes, codes]).split(CODES_AT_ONCE):
-            parts.append(adapter.vqvae.motion(part[None], state)[0])
+        for chunk in torch.cat([style.codes, codes]).split(CODES_AT_ONCE):
+            part, state = adapter.vqvae.step(chunk[None], state)
+            parts.append(part[0])
     motion = torch.cat(parts)[n * len(style.codes) :][:frames].numpy() * style.gain
     return (FARTHEST * np.tanh(motion / FARTHEST) * style.deviation).astype(np.float32)

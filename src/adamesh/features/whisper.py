@@ -14,7 +14,8 @@ from adamesh.audio.whisper_mel import CENTRE, WINDOW, whisper_mel
 from adamesh.audio.whisper_mel import HOP as MEL_HOP
 from adamesh.features.precision import best_dtype
 from adamesh.models.whisper import BEFORE, WhisperEncoder
-from adamesh.nn.conformer import Blockwise, State
+from adamesh.nn.conformer import Blockwise
+from adamesh.nn.state import START
 from adamesh.rates import FEATURE_RATE, SAMPLE_RATE, SAMPLES_PER_FEATURE
 
 HOP = 8 * FEATURE_RATE  # feature frames of new speech a chunk
@@ -54,20 +55,18 @@ class WhisperFeatures:
 
     def _chunks(self, samples: np.ndarray, frames: int) -> list[Tensor]:
         return [
-            self._encode(_mels(samples, first - MARGIN, HOP + 2 * MARGIN))[MARGIN : MARGIN + HOP]
+            self.encoder(mels.to(self.dtype))[0, MARGIN : MARGIN + HOP]
             for first in range(0, frames, HOP)
+            for mels in [_mels(samples, first - MARGIN, HOP + 2 * MARGIN)]
         ]
 
     def _stream(self, samples: np.ndarray, frames: int) -> list[Tensor]:
-        state, size = State(), BLOCKS_AT_ONCE * BLOCK.frames
-        return [
-            self._encode(_mels(samples, first, size), state, first)
-            for first in range(0, frames, size)
-        ]
-
-    def _encode(self, mels: Tensor, state: State | None = None, first: int = 0) -> Tensor:
-        blockwise = None if state is None else BLOCK
-        return self.encoder(mels.to(self.dtype), blockwise, state, first)[0]
+        state, size, parts = START, BLOCKS_AT_ONCE * BLOCK.frames, []
+        for first in range(0, frames, size):
+            mels = _mels(samples, first, size).to(self.dtype)
+            part, state = self.encoder.step(mels, BLOCK, state, first)
+            parts.append(part[0])
+        return parts
 
 
 def _mels(samples: np.ndarray, first: int, count: int) -> Tensor:

@@ -35,7 +35,9 @@ def opening_direction(face: Face) -> tuple[float, Tensor]:
 
 def opening_range(opening: Tensor) -> tuple[float, float]:
     """The quantiles `LOW` and `HIGH` of an opening [T]."""
-    low, high = torch.quantile(opening.float(), torch.tensor([LOW, HIGH])).tolist()
+    low, high = torch.quantile(
+        opening.float(), opening.new_tensor([LOW, HIGH], dtype=torch.float32)
+    ).tolist()
     return low, high
 
 

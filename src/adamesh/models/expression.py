@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adamesh.errors import InputError
-from adamesh.nn.conformer import ConformerBlock, Conv, State
+from adamesh.nn.conformer import ConformerBlock, Conv
+from adamesh.nn.state import START, Past, State
 from adamesh.rates import FEATURES_PER_FRAME
 
 FRAMES_AT_ONCE = (
@@ -142,14 +143,14 @@ class AudioEncoder(nn.Module):
         self.conv_dropout = nn.Dropout(config.dropout)
         self.blocks = _blocks(config, config.encoder_blocks, config.window)
 
-    def forward(self, features: Tensor, state: State | None = None) -> Tensor:
+    def forward(self, features: Tensor, past: Past | None = None) -> Tensor:
         """Args: features [B, 2 T, D]. Returns: [B, T, dim]."""
         x = self.dropout((features - self.feature_mean) / self.feature_std)
-        x = self.subsample(x, state)
+        x = self.subsample(x, past)
         for conv in self.convs:
-            x = x + self.conv_dropout(F.gelu(conv(x, state)))
+            x = x + self.conv_dropout(F.gelu(conv(x, past)))
         for block in self.blocks:
-            x = block(x, state=state)
+            x = block(x, past=past)
         return x
 
 
@@ -162,12 +163,12 @@ class ExpressionDecoder(nn.Module):
         self.blocks = _blocks(config, config.decoder_blocks, config.window)
         self.out = nn.Linear(config.dim, config.expression_dim)
 
-    def forward(self, speech: Tensor, condition: Tensor, state: State | None = None) -> Tensor:
+    def forward(self, speech: Tensor, condition: Tensor, past: Past | None = None) -> Tensor:
         """Args: speech [B, T, dim]; condition [B, 2 style_dim]. Returns: [B, T, E]."""
         scale, shift = self.condition(condition)[:, None].chunk(2, dim=2)
         x = speech * (1 + scale) + shift
         for block in self.blocks:
-            x = block(x, state=state)
+            x = block(x, past=past)
         return self.out(x)
 
 
@@ -179,8 +180,8 @@ class Postnet(nn.Module):
         self.hidden = Conv(config.expression_dim, config.dim, config.postnet_kernel, causal=True)
         self.out = Conv(config.dim, config.expression_dim, config.postnet_kernel, causal=True)
 
-    def forward(self, x: Tensor, state: State | None = None) -> Tensor:
-        return x + self.out(torch.tanh(self.hidden(x, state)), state)
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
+        return x + self.out(torch.tanh(self.hidden(x, past)), past)
 
 
 class ExpressionAdapter(nn.Module):
@@ -218,7 +219,7 @@ class ExpressionAdapter(nn.Module):
         return self.style_encoder(expression / self.std, mask)
 
     def forward(
-        self, features: Tensor, style: Tensor, betas: Tensor, state: State | None = None
+        self, features: Tensor, style: Tensor, betas: Tensor, past: Past | None = None
     ) -> ExpressionOutput:
         """Expressions, `lookahead` frames behind the features.
 
@@ -226,7 +227,7 @@ class ExpressionAdapter(nn.Module):
             features: [B, 2 T, feature_dim] at 50 Hz.
             style: [B, style_dim] from `encode_style`.
             betas: [B, identity_dim].
-            state: carries the past over chunks; None for a whole sequence.
+            past: of the chunks before, see `step`; None for a whole sequence.
         Returns:
             T frames. Frame t belongs to motion frame t - lookahead: the first `lookahead` frames of a
             sequence precede it, and whoever calls drops them.
@@ -241,9 +242,16 @@ class ExpressionAdapter(nn.Module):
                 "checkpoint names"
             )
         condition = torch.cat([style, self.identity_encoder(betas)], dim=1)
-        speech = self.audio_encoder(features, state)
-        before = self.decoder(speech, condition, state)
-        return ExpressionOutput(before, self.postnet(before, state), self.activity(speech)[..., 0])
+        speech = self.audio_encoder(features, past)
+        before = self.decoder(speech, condition, past)
+        return ExpressionOutput(before, self.postnet(before, past), self.activity(speech)[..., 0])
+
+    def step(
+        self, features: Tensor, style: Tensor, betas: Tensor, state: State
+    ) -> tuple[ExpressionOutput, State]:
+        """`forward` for the next chunk of a sequence, and the state for the one after; begin with `START`."""
+        past = Past(state)
+        return self(features, style, betas, past), past.state
 
     def predict(self, features: Tensor, style: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Motion for one speech of any length, in constant memory beside the result.
@@ -256,12 +264,11 @@ class ExpressionAdapter(nn.Module):
         Returns:
             [T, E] coefficients about the resting face, not bounded, and [T] probability of speech.
         """
-        state, late = State(), self.config.lookahead
+        state, late, parts = START, self.config.lookahead, []
         with torch.inference_mode():
-            parts = [
-                self(part[None], style, betas, state)
-                for part in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME)
-            ]
+            for chunk in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME):
+                part, state = self.step(chunk[None], style, betas, state)
+                parts.append(part)
             motion = torch.cat([part.after[0] for part in parts])[late:] * self.std
             activity = torch.cat([part.activity[0] for part in parts])[late:].sigmoid()
             return motion.clone(), activity.clone()

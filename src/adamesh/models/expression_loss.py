@@ -34,7 +34,7 @@ class ExpressionLoss:
         self.weights = weights
         self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1)
         self.opening = 1000.0 * opening_direction(face)[1]
-        channels = torch.ones(self.lips.shape[1])
+        channels = self.lips.new_ones(self.lips.shape[1])
         if face.space == "arkit52":
             channels[UPPER_FACE] = UPPER_FACE_WEIGHT
             channels[EYE_LOOK] = 0.0

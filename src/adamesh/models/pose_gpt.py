@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adamesh.models.pose_vqvae import AXES
-from adamesh.nn.conformer import Conv, State
+from adamesh.nn.conformer import Conv
+from adamesh.nn.state import START, Past, State
 from adamesh.nn.transformer import TransformerBlock
 
 LOUDNESS = -6  # channel of the features: the first of `audio.prosody.CHANNELS`, which come last
@@ -180,7 +181,7 @@ class PoseGPT(nn.Module):
         return torch.cat([tempo[..., None], torch.tanh(self.words(scaled))], dim=2)
 
     def forward(
-        self, before: Tensor, heard: Tensor, style: Tensor, state: State | None = None
+        self, before: Tensor, heard: Tensor, style: Tensor, past: Past | None = None
     ) -> Tensor:
         """Logits of codes.
 
@@ -188,7 +189,7 @@ class PoseGPT(nn.Module):
             before: [B, K] the code before each; `config.codes` where there is none.
             heard: [B, K, 1 + speech_dim] from `hear`.
             style: [B, style_dim].
-            state: keys and values of the past; None for a whole sequence.
+            past: of the codes before, see `step`; None for a whole sequence.
         Returns:
             [B, K, codes].
         """
@@ -197,8 +198,15 @@ class PoseGPT(nn.Module):
             x = x + self.told(heard[..., 1:])
         x = self.dropout(x)
         for block in self.blocks:
-            x = block(x, state)
+            x = block(x, past)
         return self.out(self.norm(x)) + heard[..., :1] * self.pace(before)
+
+    def step(
+        self, before: Tensor, heard: Tensor, style: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        """`forward` for the next codes of a sequence, and the state for those after; begin with `START`."""
+        past = Past(state)
+        return self(before, heard, style, past), past.state
 
     def pace(self, before: Tensor) -> Tensor:
         """[B, K] codes -> [B, K, codes] how fast a step to each code is: log, in deviations.
@@ -247,28 +255,33 @@ class PoseGPT(nn.Module):
             K codes.
         """
         rows = 2 if self.config.speech_dim and sampling.guidance != 1 else 1
-        state = State()
 
-        def logits(before: Tensor, now: Tensor) -> Tensor:
+        def guided(before: Tensor, now: Tensor, state: State) -> tuple[Tensor, State]:
             if rows == 1:
-                guided = torch.cat([sampling.guidance * now[:, :1], now[:, 1:]], dim=1)
-                return self(before, guided[None], style, state)[0, -1]
+                now = torch.cat([sampling.guidance * now[:, :1], now[:, 1:]], dim=1)
+                logits, state = self.step(before, now[None], style, state)
+                return logits[0, -1], state
             both = torch.stack([now, torch.zeros_like(now)])
-            found = self(before.expand(2, -1), both, style.expand(2, -1), state)[:, -1]
-            return found[1].lerp(found[0], sampling.guidance)
+            logits, state = self.step(before.expand(2, -1), both, style.expand(2, -1), state)
+            return logits[1, -1].lerp(logits[0, -1], sampling.guidance), state
 
-        before = torch.tensor([[self.config.codes]])
+        before, state = heard.new_full((1, 1), self.config.codes, dtype=torch.long), START
         if len(prompt):
-            logits(torch.cat([before[0], prompt[:-1]])[None], prompt_heard)
+            _, state = guided(torch.cat([before[0], prompt[:-1]])[None], prompt_heard, state)
             before = prompt[-1].view(1, 1)
         for now in heard:
-            code = draw(logits(before, now[None]), sampling, generator)
+            logits, state = guided(before, now[None], state)
+            code = draw(logits, sampling, generator)
             yield code
-            before = torch.tensor([[code]])
+            before = torch.full_like(before, code)
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """One index from [N] logits by temperature and top-p (nucleus sampling, arXiv 1904.09751)."""
+    """One index from [N] logits by temperature and top-p (nucleus sampling, arXiv 1904.09751).
+
+    Drawn on the CPU, so that a seed means the same on every device.
+    """
+    logits = logits.cpu()
     if sampling.temperature == 0:
         return int(logits.argmax())
     share, order = (logits / sampling.temperature).softmax(0).sort(descending=True)

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adamesh.nn.conformer import Conv, ConvModule, State
+from adamesh.nn.conformer import Conv, ConvModule
+from adamesh.nn.state import Past, State
 
 AXES = 3  # rotation about x (pitch), y (yaw), z (roll)
 
@@ -36,8 +37,8 @@ class _Residual(nn.Module):
         self.norm = nn.LayerNorm(config.dim)
         self.conv = ConvModule(config.dim, config.kernel, causal=causal)
 
-    def forward(self, x: Tensor, state: State | None = None) -> Tensor:
-        return x + self.conv(self.norm(x), state=state)
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
+        return x + self.conv(self.norm(x), past=past)
 
 
 class PoseVQVAE(nn.Module):
@@ -74,14 +75,19 @@ class PoseVQVAE(nn.Module):
         """[..., code_dim] -> [...] index of the nearest entry of the codebook."""
         return torch.cdist(latents.flatten(0, -2), self.codebook).argmin(1).view(latents.shape[:-1])
 
-    def decode(self, latents: Tensor, state: State | None = None) -> Tensor:
+    def decode(self, latents: Tensor, past: Past | None = None) -> Tensor:
         """[B, K, code_dim], entries of the codebook -> [B, T, 3] motion in own units."""
-        x = self.from_code(latents, state)
+        x = self.from_code(latents, past)
         for block in self.decoder:
-            x = block(x, state)
+            x = block(x, past)
         x = self.spread(x).unflatten(2, (self.config.frames_per_code, -1)).flatten(1, 2)
-        return self.output(self.smooth(F.silu(x), state), state)
+        return self.output(self.smooth(F.silu(x), past), past)
 
-    def motion(self, codes: Tensor, state: State | None = None) -> Tensor:
+    def motion(self, codes: Tensor) -> Tensor:
         """[B, K] codes -> [B, T, 3] motion in own units."""
-        return self.decode(self.codebook[codes], state)
+        return self.decode(self.codebook[codes])
+
+    def step(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
+        """`motion` of the next codes of a sequence, and the state for those after; begin with `START`."""
+        past = Past(state)
+        return self.decode(self.codebook[codes], past), past.state

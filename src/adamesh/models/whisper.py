@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adamesh.nn.conformer import Blockwise, State
+from adamesh.nn.conformer import Blockwise
+from adamesh.nn.state import Past, State
 from adamesh.nn.transformer import TransformerBlock
 
 POSITIONS = 1500  # frames, 30 s: as far as Whisper ever counted; a longer stream counts anew
@@ -45,30 +46,39 @@ class WhisperEncoder(nn.Module):
         self,
         mels: Tensor,
         blockwise: Blockwise | None = None,
-        state: State | None = None,
-        first: int = 0,
+        past: Past | None = None,
+        first: int | Tensor = 0,
     ) -> Tensor:
         """Hidden states of all frames of a chunk.
 
         Args:
             mels: [B, BEFORE + 2 S + AFTER, mel_dim] of `audio.whisper_mel`.
             blockwise: what of the others a frame sees; None: all of the chunk.
-            state: carries the past over chunks, with `blockwise`.
-            first: position of the first frame in the recording.
+            past: of the chunks before, with `blockwise`; see `step`.
+            first: position of the first frame in the recording; a tensor [] where it is an input.
         Returns:
             [B, S, dim].
         """
         x = F.gelu(self.conv1(mels.transpose(1, 2)))
         x = F.gelu(self.conv2(x)).transpose(1, 2)
-        x = x + positions(first, x.shape[1], x.shape[2]).to(x)
+        x = x + positions(first, x.shape[1], x.shape[2], x.device).to(x)
         for block in self.blocks:
-            x = block(x, state, blockwise)
+            x = block(x, past, blockwise)
         return x
 
+    def step(
+        self, mels: Tensor, blockwise: Blockwise, state: State, first: int | Tensor
+    ) -> tuple[Tensor, State]:
+        """`forward` for the next blocks of a stream, and the state for those after; begin with `START`."""
+        past = Past(state)
+        return self(mels, blockwise, past, first), past.state
 
-def positions(first: int, count: int, dim: int) -> Tensor:
+
+def positions(
+    first: int | Tensor, count: int, dim: int, device: torch.device | None = None
+) -> Tensor:
     """[count, dim] sinusoids of the frames from `first` on, as Whisper has them, again after `POSITIONS`."""
     half = dim // 2
-    scale = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half))
-    angle = (torch.arange(first, first + count) % POSITIONS)[:, None] * scale
+    scale = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half, device=device))
+    angle = ((first + torch.arange(count, device=device)) % POSITIONS)[:, None] * scale
     return torch.cat([angle.sin(), angle.cos()], dim=1)

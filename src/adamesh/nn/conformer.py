@@ -3,37 +3,16 @@
 A block is multi-head attention, then a convolution module, then layer norm, with residuals around the
 first two (AdaMesh, arXiv 2310.07236, section 3; Conformer, arXiv 2005.08100, for the convolution module).
 
-Causal parts look back a fixed number of frames and never ahead. Whatever of the past they still need is
-kept in a `State`, so a sequence given in chunks yields what the whole sequence yields.
+Causal parts look back a fixed number of frames and never ahead; `nn.state` keeps what they need of the past.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-@dataclass
-class State:
-    """The past that causal parts still need, one tensor for each part, keyed by the part."""
-
-    past: dict[nn.Module, Tensor] = field(default_factory=dict)
-
-    def extend(self, part: nn.Module, x: Tensor, keep: int) -> tuple[Tensor, int]:
-        """Puts the kept past of `part` before `x` and remembers the last `keep` frames of the result.
-
-        Args:
-            x: [B, T, D] new frames.
-            keep: frames to remember, >= 0.
-        Returns:
-            [B, P + T, D] and the number P of past frames in it, P <= keep.
-        """
-        past = self.past.get(part)
-        if past is not None:
-            x = torch.cat([past, x], dim=1)
-        self.past[part] = x[:, max(x.shape[1] - keep, 0) :].detach()
-        return x, 0 if past is None else past.shape[1]
+from adamesh.nn.state import Past
 
 
 @dataclass(frozen=True)
@@ -43,10 +22,10 @@ class Blockwise:
     frames: int  # of a block
     past: int  # frames before a block that it sees
 
-    def visible(self, frames: int, past: int) -> Tensor:
+    def visible(self, frames: int, past: int, device: torch.device | None = None) -> Tensor:
         """[frames, past + frames] bool: who of the past and the frames themselves is seen by each frame."""
-        here = torch.arange(frames)[:, None]
-        there = torch.arange(-past, frames)[None]
+        here = torch.arange(frames, device=device)[:, None]
+        there = torch.arange(-past, frames, device=device)[None]
         start = here - here % self.frames
         return (there >= start - self.past) & (there < start + self.frames)
 
@@ -74,7 +53,7 @@ class SelfAttention(nn.Module):
         self,
         x: Tensor,
         mask: Tensor | None = None,
-        state: State | None = None,
+        past: Past | None = None,
         blockwise: Blockwise | None = None,
     ) -> Tensor:
         """Attends.
@@ -82,20 +61,20 @@ class SelfAttention(nn.Module):
         Args:
             x: [B, T, D].
             mask: [B, T] bool, True = valid.
-            state: the past of earlier chunks.
+            past: of earlier chunks.
             blockwise: without a window only; a chunk then begins with a block.
         """
-        keys_values, past = torch.cat([self.key(x), self.value(x)], dim=2), 0
-        if state is not None:  # the past's keys and values are kept, so none is computed twice
+        keys_values, before = torch.cat([self.key(x), self.value(x)], dim=2), 0
+        if past is not None:  # the past's keys and values are kept, so none is computed twice
             reach = blockwise.past if blockwise else (self.window or 1) - 1
-            keys_values, past = state.extend(self, keys_values, reach)
+            keys_values, before = past.extend(keys_values, reach)
         q, k, v = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
             for part in (self.query(x), *keys_values.chunk(2, dim=2))
         )
-        bias = self._bias(x.shape[1], past)
+        bias = self._bias(x.shape[1], before)
         if blockwise is not None:
-            hidden = ~blockwise.visible(x.shape[1], past).to(x.device)
+            hidden = ~blockwise.visible(x.shape[1], before, x.device)
             bias = x.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))[None, None]
         if mask is not None:
             invalid = ~mask[:, None, None, :]
@@ -134,13 +113,13 @@ class Conv(nn.Conv1d):
         self.causal = causal
         self.reach = kernel - stride  # frames needed beside the strided ones themselves
 
-    def forward(self, x: Tensor, state: State | None = None) -> Tensor:
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         """Args: x [B, T, D_in], T a multiple of the stride. Returns: [B, T / stride, D_out]."""
         if self.causal:
-            past = 0
-            if state is not None:
-                x, past = state.extend(self, x, self.reach)
-            left, right = self.reach - past, 0
+            before = 0
+            if past is not None:
+                x, before = past.extend(x, self.reach)
+            left, right = self.reach - before, 0
         else:
             left, right = self.reach - self.reach // 2, self.reach // 2
         y = super().forward(F.pad(x.transpose(1, 2), (left, right)))
@@ -159,11 +138,11 @@ class ConvModule(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.project = Conv(dim, dim, 1, causal=causal)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, past: Past | None = None) -> Tensor:
         x = F.glu(self.expand(x), dim=2)
         if mask is not None:  # padding must not leak through the kernel into valid frames
             x = x * mask[:, :, None]
-        return self.project(F.silu(self.norm(self.depthwise(x, state))))
+        return self.project(F.silu(self.norm(self.depthwise(x, past))))
 
 
 class ConformerBlock(nn.Module):
@@ -180,8 +159,8 @@ class ConformerBlock(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, state: State | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, past: Past | None = None) -> Tensor:
         """Args: x [B, T, D]; mask [B, T] bool, True = valid. Returns: [B, T, D]."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask, state))
-        x = x + self.dropout(self.conv(self.conv_norm(x), mask, state))
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask, past))
+        x = x + self.dropout(self.conv(self.conv_norm(x), mask, past))
         return self.norm(x)

@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adamesh.nn.conformer import Blockwise, SelfAttention, State
+from adamesh.nn.conformer import Blockwise, SelfAttention
+from adamesh.nn.state import Past
 
 
 class TransformerBlock(nn.Module):
@@ -19,9 +20,9 @@ class TransformerBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, state: State | None = None, blockwise: Blockwise | None = None
+        self, x: Tensor, past: Past | None = None, blockwise: Blockwise | None = None
     ) -> Tensor:
-        """Args: x [B, T, D]; state, blockwise: see `SelfAttention`. Returns: [B, T, D]."""
-        attended = self.attention(self.attention_norm(x), state=state, blockwise=blockwise)
+        """Args: x [B, T, D]; past, blockwise: see `SelfAttention`. Returns: [B, T, D]."""
+        attended = self.attention(self.attention_norm(x), past=past, blockwise=blockwise)
         x = x + self.dropout(attended)
         return x + self.dropout(self.project(F.gelu(self.hidden(self.mlp_norm(x)))))
