@@ -75,3 +75,10 @@ def blender() -> Callable[..., None]:
         assert done.returncode == 0, done.stdout + done.stderr
 
     return run
+
+
+def issues(path: Path) -> dict[str, object]:
+    """What the Khronos validator finds in a .glb."""
+    script = Path(__file__).parent / "validate.mjs"
+    done = subprocess.run(["node", script, path], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["issues"]

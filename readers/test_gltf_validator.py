@@ -1,22 +1,15 @@
 """The Khronos glTF validator has nothing to say."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import issues
 
 from adamesh.export import OutputOptions, export
 from adamesh.export.options import Encoding
 from adamesh.media.picture import write_png
 from adamesh.motion.clip import MotionClip
-
-
-def issues(path: Path) -> dict[str, object]:
-    script = Path(__file__).parent / "validate.mjs"
-    done = subprocess.run(["node", script, path], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["issues"]
 
 
 @pytest.mark.parametrize(

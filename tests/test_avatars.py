@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from other_avatars import MIXAMO, Made, Played, make_avatar, pack
 from scipy.spatial.transform import Rotation
+from support.avatar_motion import FRAMES, performance, turns
+from support.other_avatars import MIXAMO, Made, Played, make_avatar, pack
 
 from adamesh.avatars import apply_clip, match_avatar
 from adamesh.avatars.names import ACTIONS, find_bone, find_shape
@@ -18,24 +19,7 @@ from adamesh.errors import InputError
 from adamesh.export import export
 from adamesh.motion import ARKIT52, MotionClip
 
-FRAMES = 9
 FACE, TEETH = 6, 7  # nodes behind the armature and five bones
-
-
-def performance(fps: float = 25.0) -> MotionClip:
-    rng = np.random.default_rng(11)
-    joints = ("neck_pose", "head_pose", "leye_pose", "reye_pose")
-    turns = {joint: rng.normal(size=(FRAMES, 3)) * 0.4 for joint in joints}
-    return MotionClip("arkit52", fps, rng.uniform(size=(FRAMES, 52)), **turns)
-
-
-def turns(clip: MotionClip, frame: int) -> dict[str, np.ndarray]:
-    return {
-        "neck": clip.neck_pose[frame],
-        "head": clip.head_pose[frame],
-        "left_eye": clip.leye_pose[frame],
-        "right_eye": clip.reye_pose[frame],
-    }
 
 
 def check_motion(

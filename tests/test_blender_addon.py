@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
-from test_export import performance, small_face
+from support.performances import performance, small_face
 
 from adamesh.avatars.names import find_bone
 from adamesh.export import OutputOptions, export

@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from scipy.io import savemat
+from support.styles import style_of
 from typer.core import TyperCommand
 from typer.main import get_command
 
 from adamesh.animation.animator import animate
-from adamesh.animation.pose import PoseStyle
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.animation.style import Style
 from adamesh.checkpoints.networks import KINDS, load_network, shipped
@@ -30,11 +30,7 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.formats import FORMATS
 from adamesh.media.audio import write_wav
 from adamesh.media.video import VideoWriter, probe
-from adamesh.models.baseline import Baseline
-from adamesh.motion.blinks import BlinkStatistics
-from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.clip import MotionClip
-from adamesh.motion.saccades import GazeStatistics
 from adamesh.rates import FPS, SAMPLE_RATE
 
 ROOT = Path(__file__).parents[1]
@@ -89,34 +85,6 @@ def write_video(path: Path, frames: list[np.ndarray], sound: bool = True) -> Non
     with VideoWriter(path, FPS, width, height, audio) as video:
         for frame in frames:
             video.write(frame)
-
-
-def style_of(base: str) -> Style:
-    motion = np.zeros((50, 2, 3), np.float32)
-    return Style(
-        base=base,
-        branches=(),
-        molora={},
-        embedding=torch.zeros(32),
-        betas=torch.zeros(50),
-        baseline=Baseline(torch.zeros(52), 3.0),
-        gain=1.0,
-        pose=PoseStyle(
-            base=base,
-            embedding=torch.zeros(16),
-            codes=torch.zeros(0, dtype=torch.long),
-            heard=torch.zeros(0, 1),
-            deviation=np.ones(3, np.float32),
-            gain=np.ones(3, np.float32),
-        ),
-        head_motion=motion,
-        eye_motion=motion,
-        blinks=BlinkStatistics(),
-        gaze=GazeStatistics(),
-        brows=BrowStatistics(),
-        squint_slope=0.1,
-        source="somebody",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_export import performance, small_face
+from support.performances import performance, small_face
 
 from adamesh.errors import InputError, MissingDependencyError
 from adamesh.export import OutputOptions, export, plan_export

@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from flame_fixture import write_flame
 from PIL import Image
+from support.flame_fixture import write_flame
 
 from adamesh.cli import main
 from adamesh.errors import InputError, MissingDependencyError

@@ -8,8 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from flame_fixture import write_flame
-from test_export import FACES, JOINTS, embedded_face, expected, performance, small_face
+from support.flame_fixture import write_flame
+from support.performances import FACES, JOINTS, embedded_face, expected, performance, small_face
+from support.usd_validation import complaints
 
 from adamesh.errors import InputError, MissingDependencyError
 from adamesh.export import OutputOptions, export, plan_export
@@ -17,7 +18,7 @@ from adamesh.faces import read_flame
 from adamesh.motion import ARKIT52, MotionClip
 
 pytest.importorskip("pxr", reason="USD is an extra")
-from pxr import Gf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, UsdUtils, UsdValidation
+from pxr import Gf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel, UsdUtils
 
 SOUND = (np.sin(np.arange(16_000) / 10).astype(np.float32) * 0.5, 16_000)
 
@@ -29,15 +30,6 @@ def baked_points(stage, frames):
     )
     points = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Mesh")).GetPointsAttr()
     return np.stack([np.array(points.Get(frame)) for frame in frames])
-
-
-def complaints(path):
-    """What all validators of the library say of a file."""
-    registry = UsdValidation.ValidationRegistry()
-    validators = registry.GetOrLoadAllValidators()
-    assert len(validators) > 20
-    errors = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))
-    return [f"{error.GetName()}: {error.GetMessage()}" for error in errors]
 
 
 @pytest.mark.parametrize("suffix", ["usda", "usdc", "usdz"])

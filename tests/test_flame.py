@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
-from flame_fixture import (
+from support.flame_fixture import (
     EDITIONS,
     N_EYE,
     N_SKIN,

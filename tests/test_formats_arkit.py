@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from track_files import (
+from support.track_files import (
     HEAD_TURN,
     T,
     a2f_content,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-import track_files
-from track_files import (
+from support import track_files
+from support.track_files import (
     FLAME_FILES,
     MOTION,
     fetch,

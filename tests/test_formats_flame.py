@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-import track_files
 from scipy.spatial.transform import Rotation
-from track_files import (
+from support import track_files
+from support.track_files import (
     ASKED,
     FLAME_FILES,
     MOTION,

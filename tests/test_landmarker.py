@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_face import EYE_X, EYE_Y, MOUTH_Y, draw_face, placed, portrait, wall
+from support.drawn_face import EYE_X, EYE_Y, MOUTH_Y, draw_face, placed, portrait, wall
 
 from adamesh.errors import InputError
 from adamesh.faces import landmark_index as index

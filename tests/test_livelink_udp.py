@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from pylivelinkface import FaceBlendShape, PyLiveLinkFace
-from test_export import performance
+from support.performances import performance
 
 from adamesh.errors import InputError
 from adamesh.export import export

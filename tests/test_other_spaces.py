@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from other_faces import other_flame_face
+from support.other_faces import other_flame_face
 
 from adamesh.animation.adapt import adapt_to_clip
 from adamesh.animation.animator import animate

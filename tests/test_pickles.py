@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flame_fixture import Instance, Name, chumpy, dumps, sparse
+from support.flame_fixture import Instance, Name, chumpy, dumps, sparse
 
 from adamesh.errors import InputError
 from adamesh.faces import flame

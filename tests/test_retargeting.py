@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from other_faces import other_arkit_face, other_flame_face
 from scipy.optimize import least_squares, lsq_linear
 from scipy.spatial.transform import Rotation
-from test_faces import small_face
+from support.other_faces import other_arkit_face, other_flame_face
+from support.random_face import small_face
 
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.cli import main

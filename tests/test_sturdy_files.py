@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pygltflib
 import pytest
-from test_cli import style_of
+from support.styles import style_of
 
 from adamesh.animation.style import Style
 from adamesh.errors import InputError

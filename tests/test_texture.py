@@ -361,7 +361,7 @@ def test_a_glb_carries_it(tmp_path: Path) -> None:
 def test_usd_carries_it(suffix: str, tmp_path: Path) -> None:
     pytest.importorskip("pxr", reason="USD is an extra")
     from pxr import Ar, Usd, UsdShade
-    from test_export_usd import complaints
+    from support.usd_validation import complaints
 
     path = tmp_path / f"a.{suffix}"
     files = export(short_clip(), path, OutputOptions(texture=saved(quarters(), tmp_path)))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from other_avatars import Made
-from test_avatars import FRAMES, performance, turns
+from support.avatar_motion import FRAMES, performance, turns
+from support.other_avatars import Made
 
 pytest.importorskip("pxr", reason="USD is an extra")
-from other_usd_avatars import JOINTS, baked, make_usd_avatar
 from pxr import Sdf, Usd, UsdSkel
+from support.other_usd_avatars import JOINTS, baked, make_usd_avatar
 
 from adamesh.avatars import apply_clip, match_avatar
 from adamesh.avatars.visemes import to_visemes

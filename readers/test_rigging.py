@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import issues
 from scipy.spatial import cKDTree
-from test_gltf_validator import issues
 
 from adamesh.avatars import apply_clip
 from adamesh.evaluation.other_meshes import OtherMesh, mask

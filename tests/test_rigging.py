@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from other_avatars import Played, make_avatar, pack
 from scipy.spatial.transform import Rotation
+from support.other_avatars import Played, make_avatar, pack
 
 from adamesh.avatars import apply_clip
 from adamesh.avatars.gltf import read_glb

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from flame_fixture import ORIGIN, carried, write_flame
+from support.flame_fixture import ORIGIN, carried, write_flame
 from typer.testing import CliRunner
 
 from adamesh.cli.app import app

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from other_avatars import BONES, MIXAMO, PARENTS, PLACES, Made
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt
 from scipy.spatial.transform import Rotation
+
+from support.other_avatars import BONES, MIXAMO, PARENTS, PLACES, Made
 
 JOINTS = tuple(name.replace(":", "_") for name in MIXAMO)
 Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # the face looks along -Y

@@ -1,0 +1,1 @@
+"""What tests share: made-up faces, files, avatars and performances, and readers of our outputs."""

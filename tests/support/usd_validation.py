@@ -1,0 +1,12 @@
+"""What the library of USD has to say against a file."""
+
+from pxr import Usd, UsdValidation
+
+
+def complaints(path):
+    """What all validators of the library say of a file."""
+    registry = UsdValidation.ValidationRegistry()
+    validators = registry.GetOrLoadAllValidators()
+    assert len(validators) > 20
+    errors = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))
+    return [f"{error.GetName()}: {error.GetMessage()}" for error in errors]
