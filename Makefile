@@ -16,7 +16,7 @@ demo: $(READY) gl
 	$(BIN)/adamesh demo -o demo
 
 test: $(READY) gl
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Blender's module wants another numpy than ours, and the USD is another, so they live in environments of their own.
 READERS := .readers

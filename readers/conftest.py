@@ -1,6 +1,7 @@
 """What the readers of other people are given: a performance that uses all that a clip can hold."""
 
 import functools
+import json
 import os
 import subprocess
 from collections.abc import Callable

@@ -1,10 +1,10 @@
 """What the library of USD has to say against a file."""
 
-from pxr import Usd, UsdValidation
-
 
 def complaints(path):
     """What all validators of the library say of a file."""
+    from pxr import Usd, UsdValidation
+
     registry = UsdValidation.ValidationRegistry()
     validators = registry.GetOrLoadAllValidators()
     assert len(validators) > 20
