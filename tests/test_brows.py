@@ -9,7 +9,7 @@ import pytest
 from adamesh.audio.prosody import stress
 from adamesh.motion import brows
 from adamesh.motion.brows import FROWN, RAISE, BrowStatistics, detect_events, sample_brows
-from adamesh.motion.events import clock, drawn, next_onset
+from adamesh.motion.events import Waiting, drawn
 from adamesh.motion.spaces import ARKIT52, BROWS
 from adamesh.motion.squints import POPULATION_SLOPE, SMILE, SQUINT, squint_slope, squints
 from adamesh.rates import SAMPLE_RATE
@@ -107,17 +107,19 @@ def test_same_seed_same_brows():
 def test_raises_go_where_the_stress_is_and_keep_their_rate():
     """Stressed seconds take turns with others; a raise begins `STRESS_LEAD_S` before."""
     high = np.arange(LONG) // 25 % 2 == 1
-    out = sample_brows(LONG, 25, LIVELY, np.where(high, 1.0, -1.0), np.random.default_rng(0))
-    raises = detect_events(out[:, RAISE], 25)
     lead = round(brows.STRESS_LEAD_S * 25)
     half = 25 * brows.ONSET_SHARE * LIVELY.raises.duration_s  # of the rise
-    begun = np.array([round(event.start - half) + lead for event in raises])
-    share = high[begun.clip(0, LONG - 1)].mean()
+    begun, peaks = [], []
+    for seed in range(4):
+        stress = np.where(high, 1.0, -1.0)
+        out = sample_brows(LONG, 25, LIVELY, stress, np.random.default_rng(seed))
+        begun += [round(event.start - half) + lead for event in detect_events(out[:, RAISE], 25)]
+        peaks += [event.peak for event in detect_events(out[:, FROWN], 25)]
+    share = high[np.array(begun).clip(0, LONG - 1)].mean()
     k = np.exp(2 * brows.STRESS_GAIN)
-    assert share == pytest.approx(k / (1 + k), abs=0.06)
-    assert len(raises) / (LONG / 25) == pytest.approx(LIVELY.raises.rate_hz, rel=0.1)
-    frowns = detect_events(out[:, FROWN], 25)
-    assert high[[event.peak for event in frowns]].mean() == pytest.approx(0.5, abs=0.1)
+    assert share == pytest.approx(k / (1 + k), abs=0.04)
+    assert len(begun) / (4 * LONG / 25) == pytest.approx(LIVELY.raises.rate_hz, rel=0.1)
+    assert high[peaks].mean() == pytest.approx(0.5, abs=0.07)
 
 
 def test_sustained_noise_is_no_event(rng):
@@ -167,10 +169,12 @@ def test_statistics_go_through_json():
     assert again == found
 
 
-def test_drift_has_the_mean_and_the_deviation_it_is_asked_for():
+def test_drift_has_the_mean_and_the_deviation_it_is_asked_for(monkeypatch):
+    """Before what would count as an event is cut off."""
+    monkeypatch.setattr(brows, "DRIFT_SHARE", np.inf)
     for mean, deviation in ((0.05, 0.02), (0.03, 0.05), (0.1, 0.1)):
         stats = dataclasses.replace(brows.POPULATION_FROWNS, rest=mean, drift=deviation)
-        level = brows._drift(200_000, 25, stats, np.random.default_rng(0))
+        level = brows._Drift(stats, 25, np.random.default_rng(0)).next(200_000)
         assert level.min() >= 0
         assert level.mean() == pytest.approx(mean, rel=0.05)
         assert level.std() == pytest.approx(deviation, rel=0.05)
@@ -179,29 +183,30 @@ def test_drift_has_the_mean_and_the_deviation_it_is_asked_for():
 # --- events -------------------------------------------------------------------------------------
 
 
-def test_waiting_on_a_clock_follows_its_speed(rng):
-    weights = np.where(np.arange(1000) < 500, 0.5, 1.5)
-    time = clock(weights, 25)
-    onsets, after = [], 0.0
-    for _ in range(20_000):
-        after = next_onset(time, 25, after, 0.2, rng)
-        if not np.isfinite(after):
-            after = 0.0
-            continue
-        onsets.append(after)
-    share = np.mean(np.array(onsets) < 20)
-    assert share == pytest.approx(0.25, abs=0.02)
+def test_events_come_as_often_as_the_rate_says(rng):
+    """Waiting times at a steady rate are exponential; three times the rate, three times as many events."""
+    waiting = Waiting(25, rng)
+    onsets = [waiting.onset(frame, 0.5 if frame % 1000 < 500 else 1.5) for frame in range(200_000)]
+    seconds = np.array([onset for onset in onsets if onset is not None])
+    assert len(seconds) == pytest.approx(8000, rel=0.05)
+    assert (seconds % 40 < 20).mean() == pytest.approx(0.25, abs=0.02)
+    steady = Waiting(25, rng)
+    onsets = [steady.onset(frame, 2.0) for frame in range(100_000)]
+    gaps = np.diff([onset for onset in onsets if onset is not None])
+    assert gaps.mean() == pytest.approx(0.5, rel=0.03)
+    assert gaps.std() == pytest.approx(0.5, rel=0.05)
+    assert (gaps > 1.0).mean() == pytest.approx(np.exp(-2), rel=0.1)
 
 
-def test_nothing_begins_while_the_clock_stands_still(rng):
-    weights = np.ones(500)
-    weights[100:400] = 0
-    time = clock(weights, 25)
-    onsets = [next_onset(time, 25, after, 0.5, rng) for after in np.linspace(0, 19, 2000)]
-    begun = np.array([x for x in onsets if np.isfinite(x)])
-    assert len(begun) > 500
-    assert not ((begun > 4.001) & (begun < 15.999)).any()
-    assert next_onset(time, 25, 20.0, 0.5, rng) == np.inf
+def test_nothing_begins_while_the_rate_is_zero_or_before_it_is_free(rng):
+    waiting = Waiting(25, rng)
+    for start in range(0, 40_000, 200):
+        waiting.rest_until(start / 25 + 1.01)
+        for frame in range(start, start + 200):
+            onset = waiting.onset(frame, 0.0 if frame % 200 < 60 else 5.0)
+            assert onset is None or frame % 200 >= 60
+            assert onset is None or frame - 1e-6 <= onset * 25 < frame + 1
+            assert onset is None or onset >= start / 25 + 1.01
 
 
 def test_sizes_have_their_mean_and_spread(rng):

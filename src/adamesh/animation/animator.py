@@ -75,11 +75,11 @@ class Animator:
         motion = regressed_motion(config.space, values)
         if "jaw" not in self.face.joint_names:
             motion.pop("jaw_pose", None)
-        # Brows do not change with what the head does.
-        rng, brows_rng = np.random.default_rng(options.seed).spawn(2)
+        # Each has a generator of its own: none changes with what another does, or with how it is asked for.
+        blinks_rng, brows_rng, gaze_rng = np.random.default_rng(options.seed).spawn(3)
         head = eyes = np.zeros((frames, 2, 3), np.float32)
         if options.pose != "off":
-            head, eyes = self._head_and_eyes(samples, frames, rng)
+            head, eyes = self._head_and_eyes(samples, frames, gaze_rng)
             motion["neck_pose"], motion["head_pose"] = for_joints(
                 self.face.joint_names, head[:, 0], head[:, 1]
             )
@@ -87,7 +87,7 @@ class Animator:
         if config.space == "arkit52":
             expression = motion["expression"]
             shifts = gaze_shifts(head.sum(1), eyes.mean(1), FPS)
-            closures = sample_blinks(frames, FPS, style.blinks, rng, shifts)
+            closures = sample_blinks(frames, FPS, style.blinks, blinks_rng, shifts)
             expression[:, EYE_BLINK] = add_blinks(expression[:, EYE_BLINK], closures)
             expression[:, BROWS] = sample_brows(
                 frames, FPS, style.brows, stress(samples, frames), brows_rng

@@ -5,13 +5,14 @@ and never closes. So blinks leave the targets, and come back as what they are: r
 complete.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adamesh.motion.events import clock, next_onset
+from adamesh.motion.events import Waiting
 
 FloatArray = NDArray[np.float32]
 
@@ -44,6 +45,8 @@ EYE_AMPLITUDE_SPREAD = 0.02
 # proportion; of the shifts in our tracks 0.07 more than chance gives go with blinks at 8 to 18 degrees.
 SURE_SHIFT = np.radians(33.0)
 SURE_SHARE = 0.97
+SHIFTS_AHEAD_S = 1.1  # so long before a tied blink no other begins
+KNOWN_S = 10.0  # of usual motion that count as seen before a clip begins, in its running rates
 TIED_SHARE = 0.8  # of a person's blinks at most: some come while the eyes hold still
 
 
@@ -172,6 +175,96 @@ def remove_blinks(eye_blink: FloatArray, blinks: Sequence[Blink]) -> FloatArray:
     return out
 
 
+class BlinkSampler:
+    """Blinks as a person might make them, frame after frame.
+
+    Large gaze shifts carry blinks; the others come by chance, as many as the person's rate leaves. Waiting
+    times are a refractory time plus an exponential one, so the mean rate is that of `stats` (to at most about
+    60 a minute). Closing takes a third of the time, opening the rest.
+
+    Args:
+        stats: of the person.
+        fps: frames per second.
+        rng: its own, so that nothing else that is drawn changes the blinks.
+        end: number of frames of the whole clip, where that is known: no blink is cut off by it.
+    """
+
+    def __init__(
+        self, stats: BlinkStatistics, fps: float, rng: np.random.Generator, end: int | None = None
+    ) -> None:
+        self.stats, self.fps, self.end = stats, fps, end
+        # Shifts are known before the frames they come in: one generator would be drawn from in another order.
+        self._rng, self._tie_rng = rng.spawn(2)
+        self._waiting = Waiting(fps, self._rng)
+        self._shortest = stats.duration_s + REFRACTORY_S
+        self._tied: deque[float] = deque()  # seconds of those to come, and of those just past
+        self._tied_past = 0
+        self._last_tied = -np.inf
+        self._shares = 0.0  # of all shifts so far
+        self._open = 0.0  # s in which others could begin
+        self._frame = 0
+        self._closing: list[_Closure] = []
+
+    def next(self, n: int, shifts: Sequence[tuple[float, float]] = ()) -> FloatArray:
+        """Closures [n, 2] of the next frames, left and right, 0..1 over the lid level; for `add_blinks`.
+
+        Args:
+            shifts: second and size in radians of gaze shifts that were not given before, in order, see
+                `saccades.GazeShifts`; all those that begin up to `SHIFTS_AHEAD_S` after these frames.
+        """
+        out = np.zeros((n, 2))
+        if self.stats.rate_hz <= 0:
+            return out.astype(np.float32)
+        for second, size in shifts:
+            self._tie(second, size)
+        frames = np.arange(self._frame, self._frame + n)
+        for frame in frames.tolist():
+            onset = self._onset(frame)
+            if onset is not None:
+                self._closing.append(_closure(onset, self.fps, self.stats, self._rng))
+        for closure in self._closing:
+            if self.end is None or closure.peak + closure.opening <= self.end / self.fps:
+                out = np.maximum(out, closure.at(frames, self.fps))
+        self._frame += n
+        self._closing = [c for c in self._closing if c.last(self.fps) >= self._frame]
+        return out.astype(np.float32)
+
+    def _tie(self, second: float, size: float) -> None:
+        """Whether a blink begins with a shift."""
+        share = SURE_SHARE * min(size / SURE_SHIFT, 1.0)
+        self._shares += share
+        # Somebody who blinks less than they look about has not a blink for every shift.
+        known = second + KNOWN_S
+        usual = self._shares + KNOWN_S * TIED_SHARE * self.stats.rate_hz
+        enough = min(1.0, TIED_SHARE * self.stats.rate_hz * known / usual)
+        wanted = self._tie_rng.random() < enough * share
+        if wanted and second >= self._last_tied + self._shortest:
+            self._tied.append(second)
+            self._last_tied = second
+
+    def _onset(self, frame: int) -> float | None:
+        """The second at which a blink begins in a frame, if one does."""
+        second = frame / self.fps
+        while self._tied and self._tied[0] <= second - self._shortest:
+            self._tied.popleft()
+        onset = next((t for t in self._tied if second <= t < second + 1 / self.fps), None)
+        if onset is not None:
+            self._tied_past += 1
+        near = (t for t in self._tied if abs(t - second) < self._shortest)
+        if next(near, None) is not None:  # others wait: they would run into a tied one
+            self._waiting.onset(frame, 0.0)
+            return onset
+        self._open += 1 / self.fps
+        known = second + KNOWN_S
+        left = self.stats.rate_hz - self._tied_past / known
+        open_share = (self._open + KNOWN_S) / known
+        rate = 1 / max(open_share / left - self._shortest, 0.1) if left > 0 else 0.0
+        onset = self._waiting.onset(frame, rate)
+        if onset is not None:
+            self._waiting.rest_until(onset + self._shortest)
+        return onset
+
+
 def sample_blinks(
     n_frames: int,
     fps: float,
@@ -179,68 +272,37 @@ def sample_blinks(
     rng: np.random.Generator,
     shifts: Sequence[tuple[float, float]] = (),
 ) -> FloatArray:
-    """Closures [n_frames, 2] of blinks as this person might make them, zero between blinks.
-
-    Large gaze shifts carry blinks; the others come by chance, as many as the person's rate leaves. Waiting
-    times are a refractory time plus an exponential one, so the mean rate is that of `stats` (to at most about
-    60 a minute). Closing takes a third of the time, opening the rest. The same state of `rng` gives the same
-    blinks.
-
-    Args:
-        shifts: second and size in radians of gaze shifts, in order, see `saccades.gaze_shifts`.
-    Returns:
-        Closure over the lid level, 0..1, left and right; for `add_blinks`.
-    """
-    out = np.zeros((n_frames, 2))
-    if stats.rate_hz <= 0:
-        return out.astype(np.float32)
-    shortest = stats.duration_s + REFRACTORY_S
-    tied = _tied_onsets(n_frames / fps, stats.rate_hz, shortest, shifts, rng)
-    # The clock of the other blinks stands still where they would run into a tied one.
-    seconds = np.arange(n_frames) / fps
-    open_time = np.ones(n_frames)
-    for onset in tied:
-        open_time[(seconds > onset - shortest) & (seconds < onset + shortest)] = 0.0
-    left = stats.rate_hz * n_frames / fps - len(tied)
-    wait = max(open_time.sum() / fps / left - shortest, 0.1) if left > 0 else np.inf
-    time = clock(open_time, fps)
-    onsets = list(tied)
-    free = 0.0
-    while np.isfinite(onset := next_onset(time, fps, free, wait, rng)):
-        onsets.append(onset)
-        free = onset + shortest
-    for onset in sorted(onsets):
-        _close(out, onset, fps, stats, rng)
-    return out.astype(np.float32)
+    """`BlinkSampler` for a whole clip: closures [n_frames, 2]."""
+    return BlinkSampler(stats, fps, rng, end=n_frames).next(n_frames, shifts)
 
 
-def _tied_onsets(
-    seconds: float,
-    rate_hz: float,
-    shortest: float,
-    shifts: Sequence[tuple[float, float]],
-    rng: np.random.Generator,
-) -> list[float]:
-    """Seconds at which blinks begin with a gaze shift, at least `shortest` apart."""
-    shares = np.array([SURE_SHARE * min(size / SURE_SHIFT, 1.0) for _, size in shifts])
-    # Somebody who blinks less than they look about has not a blink for every shift.
-    enough = min(1.0, TIED_SHARE * rate_hz * seconds / max(shares.sum(), 1e-9))
-    onsets: list[float] = []
-    for (second, _), share in zip(shifts, enough * shares, strict=True):
-        if rng.random() < share and (not onsets or second >= onsets[-1] + shortest):
-            onsets.append(second)
-    return onsets
+@dataclass(frozen=True)
+class _Closure:
+    """One blink of both eyes; times in seconds."""
+
+    first: int  # frame
+    peak: float
+    closing: float
+    opening: float
+    amplitude: NDArray[np.float64]  # [2]
+    lag: NDArray[np.float64]  # [2]
+
+    def last(self, fps: float) -> int:
+        """The frame after which it is over."""
+        return int((self.peak + self.opening + 5 * EYE_LAG_S) * fps) + 1
+
+    def at(self, frames: NDArray[np.int64], fps: float) -> NDArray[np.float64]:
+        """[n, 2] at frames [n]."""
+        since = frames[:, None] / fps - self.peak - self.lag
+        phase = np.where(since < 0, 1 + since / self.closing, 1 - since / self.opening)
+        closed = self.amplitude * np.sin(np.pi / 2 * np.clip(phase, 0, 1)) ** 2
+        return closed * (frames >= self.first)[:, None]
 
 
-def _close(
-    out: NDArray[np.float64],
-    onset: float,
-    fps: float,
-    stats: BlinkStatistics,
-    rng: np.random.Generator,
-) -> None:
-    """Adds to `out` [T, 2] a blink that begins at second `onset`, unless the end would cut it off."""
-    n_frames = len(out)
+def _closure(
+    onset: float, fps: float, stats: BlinkStatistics, rng: np.random.Generator
+) -> _Closure:
+    """A blink that begins at second `onset`."""
     # 10 % to 10 % of a raised cosine is this share of its whole length.
     visible = 1 - 2 / np.pi * np.arcsin(np.sqrt(LEVEL))
     duration = np.clip(
@@ -254,13 +316,7 @@ def _close(
     opening = (1 - CLOSING_SHARE) * duration / visible
     # The peak falls on a frame: between two frames at 25 fps it would be seen half closed.
     peak = np.ceil((onset + closing) * fps) / fps
-    if peak + opening > n_frames / fps:  # no motion ends in the middle of a blink
-        return
-    first = max(0, int((peak - closing - 5 * EYE_LAG_S) * fps))
-    frames = np.arange(first, min(n_frames, int((peak + opening + 5 * EYE_LAG_S) * fps) + 2))
-    since = frames[:, None] / fps - peak - lag
-    phase = np.clip(np.where(since < 0, 1 + since / closing, 1 - since / opening), 0, 1)
-    out[frames] = np.maximum(out[frames], amplitude * np.sin(np.pi / 2 * phase) ** 2)
+    return _Closure(int(onset * fps), float(peak), closing, opening, amplitude, lag)
 
 
 def add_blinks(eye_blink: FloatArray, closures: FloatArray) -> FloatArray:

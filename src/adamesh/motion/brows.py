@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adamesh.motion.events import clock, drawn, next_onset
+from adamesh.motion.events import Waiting, drawn
 from adamesh.motion.spaces import ARKIT52, BROWS
 
 FloatArray = NDArray[np.float32]
@@ -38,6 +38,11 @@ ONSET_S = 0.4  # longest rise of an event, however long it lasts
 ONSET_SHARE = (
     0.44  # of the duration, as seen: where the peak lies between both halves, 0.44 for 74 raises
 )
+# What of the drift would count as an event is cut off: at this share of the smallest event over a level that
+# follows it up slowly and down fast, as the level that events are measured from does.
+DRIFT_SHARE = 0.8
+RISE_S, FALL_S = 8.0, 0.5
+KNOWN_S = 10.0  # of average stress that count as heard before a clip begins
 CORRELATION = 0.7  # of log size and log duration within a person: larger events last longer
 
 # How raises go with stress, see `audio.prosody.stress`: 0.4 s after a raise begins it is 0.33 deviations
@@ -257,70 +262,136 @@ def _half(over: Float, peak: int, step: int) -> float | None:
     return float(i - step * (half - over[i]) / (over[i - step] - over[i]))
 
 
+class BrowSampler:
+    """Brows of a person who says something, frame after frame.
+
+    Args:
+        stats: of the person.
+        fps: frames per second.
+        rng: its own, so that nothing else that is drawn changes the brows.
+        end: number of frames of the whole clip, where that is known: no event is cut off by it.
+    """
+
+    def __init__(
+        self, stats: BrowStatistics, fps: float, rng: np.random.Generator, end: int | None = None
+    ) -> None:
+        self.stats, self.fps = stats, fps
+        raises, frowns = rng.spawn(2)
+        self._raises = _EventSampler(stats.raises, fps, raises, end)
+        self._frowns = _EventSampler(stats.frowns, fps, frowns, end)
+        self._heard, self._total = KNOWN_S * fps, KNOWN_S * fps * np.exp(STRESS_GAIN**2 / 2)
+
+    def next(self, stress: Float) -> FloatArray:
+        """[n, 5] weights of `BROWS`, 0..1, of the next frames.
+
+        Args:
+            stress: [n] of what is said `STRESS_LEAD_S` after each frame, see `audio.prosody.stress`.
+        """
+        likelier = np.exp(STRESS_GAIN * np.asarray(stress, np.float64))
+        heard = self._heard + 1 + np.arange(len(likelier))
+        total = self._total + np.cumsum(likelier)
+        self._heard, self._total = self._heard + len(likelier), self._total + likelier.sum()
+        raised = self._raises.next(likelier * heard / total)
+        # A brow that is up is not down.
+        knit = np.maximum(self._frowns.next(np.ones(len(likelier))) - raised, 0)
+        out = np.zeros((len(likelier), len(BROWS)))
+        out[:, RAISE] = raised[:, None] * self.stats.raises.balance
+        out[:, FROWN] = knit[:, None] * self.stats.frowns.balance
+        return np.clip(out, 0, 1).astype(np.float32)
+
+
 def sample_brows(
     frames: int, fps: float, stats: BrowStatistics, stress: Float, rng: np.random.Generator
 ) -> FloatArray:
-    """Brows of a person who says something; the same state of `rng` gives the same.
-
-    Args:
-        frames: T.
-        stress: [T] of what is said, see `audio.prosody.stress`.
-    Returns:
-        [T, 5] weights of `BROWS`, 0..1.
-    """
+    """`BrowSampler` for a whole clip of T frames, with the stress [T] of what is said at each."""
     ahead = np.minimum(np.arange(frames) + round(STRESS_LEAD_S * fps), frames - 1)
-    likelier = np.exp(STRESS_GAIN * np.asarray(stress, np.float64)[ahead])
-    raised = _sample(stats.raises, clock(likelier / likelier.mean(), fps), fps, rng)
-    knit = _sample(stats.frowns, clock(np.ones(frames), fps), fps, rng)
-    # A brow that is up is not down.
-    knit = np.maximum(knit - raised, 0)
-    out = np.zeros((frames, len(BROWS)))
-    out[:, RAISE] = raised[:, None] * stats.raises.balance
-    out[:, FROWN] = knit[:, None] * stats.frowns.balance
-    return np.clip(out, 0, 1).astype(np.float32)
+    return BrowSampler(stats, fps, rng, end=frames).next(np.asarray(stress)[ahead])
 
 
-def _sample(stats: EventStatistics, time: Float, fps: float, rng: np.random.Generator) -> Float:
-    """[T] level of one kind: drift, and events on top that begin by the clock `time`."""
-    frames = len(time) - 1
-    level = _drift(frames, fps, stats, rng)
-    # What would count as an event belongs to those drawn below.
-    level = _without_events(level, fps)
-    # From first to last an event takes twice the time that it is above half its size.
-    wait = max(1 / stats.rate_hz - 2 * stats.duration_s - REFRACTORY_S, 0.1)
-    free = 0.0
-    while np.isfinite(onset := next_onset(time, fps, free, wait, rng)):
-        first, second = rng.normal(size=2)
+@dataclass(frozen=True)
+class _Rise:
+    """One event while it is made; times in seconds."""
+
+    onset: float
+    rise: float
+    fall: float
+    size: float
+
+    @property
+    def end(self) -> float:
+        return self.onset + self.rise + self.fall
+
+
+class _EventSampler:
+    """The level of one kind: drift, and events on top."""
+
+    def __init__(
+        self, stats: EventStatistics, fps: float, rng: np.random.Generator, end: int | None
+    ) -> None:
+        self.stats, self.fps, self.end = stats, fps, end
+        self._rng, drift_rng = rng.spawn(2)
+        self._drift = _Drift(stats, fps, drift_rng)
+        self._waiting = Waiting(fps, self._rng)
+        self._frame = 0
+        self._events: list[_Rise] = []
+
+    def next(self, likelier: Float) -> Float:
+        """[n] level of the next frames. Args: likelier [n]: factor on how often events begin."""
+        # From first to last an event takes twice the time that it is above half its size.
+        free = 1 / self.stats.rate_hz - 2 * self.stats.duration_s - REFRACTORY_S
+        rate = 1 / max(free, 0.1)
+        level = self._drift.next(len(likelier))
+        frames = np.arange(self._frame, self._frame + len(likelier))
+        for frame, factor in zip(frames.tolist(), likelier.tolist(), strict=True):
+            onset = self._waiting.onset(frame, rate * factor)
+            if onset is not None:
+                event = self._draw(onset)
+                self._waiting.rest_until(event.end + REFRACTORY_S)
+                if self.end is None or event.end <= self.end / self.fps:
+                    self._events.append(event)
+        for event in self._events:
+            since = frames / self.fps - event.onset - event.rise
+            phase = np.where(since < 0, 1 + since / event.rise, 1 - since / event.fall)
+            level += event.size * np.sin(np.pi / 2 * np.clip(phase, 0, 1)) ** 2
+        self._frame += len(likelier)
+        self._events = [e for e in self._events if e.end * self.fps >= self._frame]
+        return level
+
+    def _draw(self, onset: float) -> _Rise:
+        stats = self.stats
+        first, second = self._rng.normal(size=2)
         second = CORRELATION * first + np.sqrt(1 - CORRELATION**2) * second
         least = min(MIN_SIZE, stats.size / 2)  # a style that was made calm has smaller ones
         size = drawn(stats.size, stats.size_spread, least, first)
         duration = drawn(stats.duration_s, stats.duration_spread_s, MIN_DURATION_S, second)
         rise = min(ONSET_S, 2 * ONSET_SHARE * duration)
-        fall = 2 * duration - rise
-        free = onset + rise + fall + REFRACTORY_S
-        if onset + rise + fall > frames / fps:  # no motion ends in the middle of an event
-            continue
-        at = np.arange(int(onset * fps), min(frames, int((onset + rise + fall) * fps) + 2))
-        since = at / fps - onset - rise
-        phase = np.clip(np.where(since < 0, 1 + since / rise, 1 - since / fall), 0, 1)
-        level[at] += size * np.sin(np.pi / 2 * phase) ** 2
-    return level
+        return _Rise(onset, rise, 2 * duration - rise, size)
 
 
-def _drift(frames: int, fps: float, stats: EventStatistics, rng: np.random.Generator) -> Float:
-    """[T] level between events: a slow Gaussian cut off at zero, where people's brows often are."""
-    from scipy.signal import lfilter
+class _Drift:
+    """The level between events: a slow Gaussian cut off at zero, where people's brows often are."""
 
-    keep = float(np.clip(stats.drift_hold, 0.01, 0.99)) ** (1 / fps)
-    noise = rng.normal(size=frames)
-    noise[1:] *= np.sqrt(1 - keep**2)
-    middle, deviation = _before_cut(stats.rest, stats.drift)
-    return np.maximum(middle + deviation * lfilter([1.0], [1.0, -keep], noise), 0)
+    def __init__(self, stats: EventStatistics, fps: float, rng: np.random.Generator) -> None:
+        self.fps, self._rng = fps, rng
+        self._keep = float(np.clip(stats.drift_hold, 0.01, 0.99)) ** (1 / fps)
+        self._middle, self._deviation = _before_cut(stats.rest, stats.drift)
+        self._last: float | None = None
+        self._low = stats.rest
 
-
-def _without_events(level: Float, fps: float) -> Float:
-    actions = level[:, None].astype(np.float32)
-    return remove_events(actions, detect_events(actions, fps), fps)[:, 0].astype(np.float64)
+    def next(self, n: int) -> Float:
+        """[n] level of the next frames."""
+        level = np.zeros(n)
+        slow, fast = (float(np.exp(-1 / (seconds * self.fps))) for seconds in (RISE_S, FALL_S))
+        for i, noise in enumerate(self._rng.normal(size=n).tolist()):
+            if self._last is None:
+                self._last = noise
+            else:
+                self._last = self._keep * self._last + np.sqrt(1 - self._keep**2) * noise
+            most = self._low + DRIFT_SHARE * MIN_SIZE
+            level[i] = min(max(self._middle + self._deviation * self._last, 0.0), most)
+            keep = slow if level[i] > self._low else fast
+            self._low = keep * self._low + (1 - keep) * level[i]
+        return level
 
 
 def _before_cut(mean: float, deviation: float) -> tuple[float, float]:

@@ -6,34 +6,36 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 
-def clock(weights: Float, fps: float) -> Float:
-    """[T + 1] seconds on a clock that runs by `weights` [T]: at each frame's start, and at the end.
-
-    Waiting on it makes events as much likelier as it runs faster (a Poisson process in rescaled time).
-    """
-    return np.concatenate([[0.0], np.cumsum(weights)]) / fps
-
-
-def next_onset(
-    time: Float, fps: float, after: float, wait: float, rng: np.random.Generator
-) -> float:
-    """Second at which an event begins, an exponential time of mean `wait` on the clock after `after`.
+class Waiting:
+    """When events begin, frame after frame: a Poisson process whose rate may change with every frame.
 
     Args:
-        time: of `clock`.
-        after: s; nothing begins earlier.
-        wait: s on the clock, mean.
-    Returns:
-        Seconds, infinite where the clock ends first.
+        fps: frames per second.
+        rng: a number is drawn for each event.
     """
-    frames = np.arange(len(time)) / fps
-    due = np.interp(after, frames, time) + rng.exponential(wait)
-    if due >= time[-1] or after >= frames[-1]:
-        return np.inf
-    # Where the clock stands still, it is due when it goes on: the last of equal times.
-    i = int(np.searchsorted(time, due, side="right"))
-    share = (due - time[i - 1]) / (time[i] - time[i - 1])
-    return float(frames[i - 1] + share / fps)
+
+    def __init__(self, fps: float, rng: np.random.Generator) -> None:
+        self.fps, self.rng = fps, rng
+        self._due = float(rng.exponential())  # of a clock that runs by the rate
+        self._free = 0.0  # s; nothing begins earlier
+        self._passed = 0.0  # s that were waited through
+
+    def rest_until(self, second: float) -> None:
+        """No event begins before that, which is after the last one."""
+        self._free = second
+
+    def onset(self, frame: int, rate_hz: float) -> float | None:
+        """The second within the frame's time at which an event begins, if one does; call for every frame."""
+        start, end = max(self._passed, self._free), (frame + 1) / self.fps
+        passed = rate_hz * max(end - start, 0.0)
+        if self._due > passed:
+            self._due -= passed
+            self._passed = end
+            return None
+        onset = max(start + self._due / rate_hz, frame / self.fps)
+        self._due = float(self.rng.exponential())
+        self._passed = onset  # the rest of the frame counts for the next one
+        return onset
 
 
 def drawn(mean: float, spread: float, least: float, deviate: float) -> float:

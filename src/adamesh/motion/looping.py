@@ -52,9 +52,9 @@ class Loop:
     start: int
     strain: float = 0.0
 
-    def rotations(self, reference: ArrayLike, n_frames: int) -> FloatArray:
-        """Axis-angle [T, ..., 3] of the reference -> [n_frames, ..., 3]."""
-        frames = self._wrapped(np.arange(n_frames))
+    def rotations(self, reference: ArrayLike, n_frames: int, *, first: int = 0) -> FloatArray:
+        """Axis-angle [T, ..., 3] of the reference -> [n_frames, ..., 3] from frame `first` of the loop on."""
+        frames = self._wrapped(np.arange(first, first + n_frames))
         return self._at(np.asarray(reference, np.float64), frames).astype(np.float32)
 
     def values(self, reference: ArrayLike, n_frames: int) -> FloatArray:

@@ -5,6 +5,7 @@ is measured and sampled is where somebody looks, and the eyeballs turn by what t
 is where they look most: in a video that is the camera, or who stands beside it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,66 +153,112 @@ def looks_away(target: Float, fps: float) -> list[slice]:
     return [slice(a, b) for a, b in edges.tolist() if b - a >= SHORTEST_AWAY_S * fps]
 
 
+class GazeShifts:
+    """Finds gaze shifts in motion that comes frame after frame; one is known when it has ended."""
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self._frame = -1  # of the last pose seen
+        self._last: Float | None = None  # [2] where it looked
+        self._start: tuple[float, Float] | None = None  # of a shift under way: second, [2]
+
+    def next(self, head: ArrayLike, eyes: ArrayLike) -> list[tuple[float, float]]:
+        """Second at which each shift that ends here began, and its size in radians; at least `SHIFT`.
+
+        Args:
+            head: [n, 3] axis-angle of the head.
+            eyes: [n, 3] axis-angle of the eyeballs in the head, mean of both.
+        """
+        shifts = []
+        for place in (np.asarray(head, np.float64) + np.asarray(eyes, np.float64))[:, :2]:
+            if self._last is not None:
+                fast = float(np.linalg.norm(place - self._last)) * self.fps / 25 > JUMP
+                if fast and self._start is None:
+                    self._start = self._frame / self.fps, self._last
+                elif not fast and self._start is not None:
+                    shifts += self.end()
+            self._last, self._frame = place, self._frame + 1
+        return shifts
+
+    def end(self) -> list[tuple[float, float]]:
+        """The shift that is under way, as far as it came, if there is one."""
+        if self._start is None or self._last is None:
+            return []
+        second, place = self._start
+        self._start = None
+        size = float(np.linalg.norm(self._last - place))
+        return [(second, size)] if size >= SHIFT else []
+
+
 def gaze_shifts(head: ArrayLike, eyes: ArrayLike, fps: float) -> list[tuple[float, float]]:
-    """Second at which each shift of at least `SHIFT` begins, and its size in radians.
+    """Those of a whole clip, see `GazeShifts`."""
+    finder = GazeShifts(fps)
+    return finder.next(head, eyes) + finder.end()
+
+
+class GazeSampler:
+    """Where somebody looks, frame after frame; the eyes hold it while the head moves.
 
     Args:
-        head: [T, 3] axis-angle of the head.
-        eyes: [T, 3] axis-angle of the eyeballs in the head, mean of both.
+        statistics: of the person.
+        fps: frames per second.
+        rng: its own, so that nothing else that is drawn changes the gaze.
     """
-    world = (np.asarray(head, np.float64) + np.asarray(eyes, np.float64))[:, :2]
-    fast = np.linalg.norm(np.diff(world, axis=0), axis=1) * fps / 25 > JUMP
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], fast, [False]]))).reshape(-1, 2)
-    shifts = [(a / fps, float(np.linalg.norm(world[b] - world[a]))) for a, b in edges.tolist()]
-    return [shift for shift in shifts if shift[1] >= SHIFT]
+
+    def __init__(self, statistics: GazeStatistics, fps: float, rng: np.random.Generator) -> None:
+        self.fps = fps
+        self._targets = _targets(statistics, rng)
+        _, self._now = next(self._targets)
+        self._before, self._since = self._now, 0  # the target before, and the frame it was left at
+        self._coming = next(self._targets)
+        self._frame = 0
+
+    def next(self, head: ArrayLike) -> np.ndarray:
+        """Eyeball rotations that go with the next frames of a head that faces the listener in the mean.
+
+        Args:
+            head: [n, 3] axis-angle of the head about its mean.
+        Returns:
+            [n, 3] axis-angle of both eyeballs in the head, without roll.
+        """
+        head = np.asarray(head, np.float64)
+        gaze = np.stack([self._look() for _ in head]) if len(head) else np.zeros((0, 2))
+        eyes = np.clip(gaze - head[:, :2], -FARTHEST, FARTHEST)
+        return np.concatenate([eyes, np.zeros((len(head), 1))], axis=1).astype(np.float32)
+
+    def _look(self) -> Float:
+        """[2] the gaze of the next frame; it jumps with the first frame after a target's second."""
+        while (first := int(np.ceil(self._coming[0] * self.fps))) <= self._frame:
+            self._before, self._now, self._since = self._now, self._coming[1], first
+            self._coming = next(self._targets)
+        way = self._now - self._before
+        takes = SACCADE_S + SACCADE_S_PER_RADIAN * float(np.linalg.norm(way))
+        share = min((self._frame - self._since) / self.fps / takes, 1.0)
+        self._frame += 1
+        return self._before + way * (share * share * (3 - 2 * share))
 
 
 def sample_gaze(
     head: ArrayLike, fps: float, statistics: GazeStatistics, rng: np.random.Generator
 ) -> np.ndarray:
-    """Eyeball rotations that go with the motion of a head that faces the listener in the mean.
-
-    Args:
-        head: [T, 3] axis-angle of the head about its mean.
-    Returns:
-        [T, 3] axis-angle of both eyeballs in the head, without roll.
-    """
-    head = np.asarray(head, np.float64)
-    gaze = _scan(_targets(len(head) / fps, statistics, rng), len(head), fps)
-    eyes = np.clip(gaze - head[:, :2], -FARTHEST, FARTHEST)
-    return np.concatenate([eyes, np.zeros((len(head), 1))], axis=1).astype(np.float32)
+    """`GazeSampler` for a whole clip."""
+    return GazeSampler(statistics, fps, rng).next(head)
 
 
-def _targets(
-    seconds: float, statistics: GazeStatistics, rng: np.random.Generator
-) -> list[tuple[float, Float]]:
-    """The second at which the eyes turn to each target, in order, and the target [2]."""
-    targets = [(0.0, _near(statistics, rng))]
+def _targets(statistics: GazeStatistics, rng: np.random.Generator) -> Iterator[tuple[float, Float]]:
+    """The second at which the eyes turn to each target, in order, and the target [2]; without end."""
+    yield 0.0, _near(statistics, rng)
     second, until = 0.0, _listening(statistics, rng)
-    while second < seconds:
+    while True:
         # The next fixation on the listener, or the one look away that ends a spell with them.
         second = min(second + _lasting(statistics.fixation, rng), until)
         if second < until:
-            targets.append((second, _near(statistics, rng)))
+            yield second, _near(statistics, rng)
             continue
-        targets.append((second, _far(statistics, rng)))
+        yield second, _far(statistics, rng)
         second += _lasting(statistics.away_s, rng)
         until = second + _listening(statistics, rng)
-        targets.append((second, _near(statistics, rng)))
-    return targets
-
-
-def _scan(targets: list[tuple[float, Float]], frames: int, fps: float) -> Float:
-    """[frames, 2] gaze that jumps from target to target, each time with the first frame after its second."""
-    gaze = np.tile(targets[0][1], (frames, 1))
-    starts = [int(np.ceil(second * fps)) for second, _ in targets] + [frames]
-    for i in range(1, len(targets)):
-        first, last = starts[i], min(starts[i + 1], frames)
-        before, after = targets[i - 1][1], targets[i][1]
-        takes = SACCADE_S + SACCADE_S_PER_RADIAN * float(np.linalg.norm(after - before))
-        share = np.clip(np.arange(last - first) / fps / takes, 0, 1)[:, None]
-        gaze[first:last] = before + (after - before) * share**2 * (3 - 2 * share)
-    return gaze
+        yield second, _near(statistics, rng)
 
 
 def _lasting(mean: float, rng: np.random.Generator) -> float:
