@@ -129,12 +129,12 @@ def test_the_table_is_kept_and_read(
         Video("a.wav", tmp_path / "a.wav", "a", "train", tmp_path / "a.npz"),
         Video("b.wav", tmp_path / "b.wav", "b", "train", tmp_path / "b.npz"),  # not tracked
     ]
-    found = find_offsets(videos, tmp_path, progress=lambda *_: None)
+    found = find_offsets(videos, tmp_path)
     assert set(found) == {"a.wav"}
     assert delays(tmp_path)["a.wav"] == pytest.approx(found["a.wav"].seconds, abs=1e-3)
     assert read_offsets(tmp_path)["a.wav"].duration == pytest.approx(clip.duration, abs=0.05)
     monkeypatch.setattr("adamesh.data.sound_offsets.load_audio", lambda _: 1 / 0)
-    again = find_offsets(videos, tmp_path, progress=lambda *_: None)
+    again = find_offsets(videos, tmp_path)
     assert again["a.wav"].seconds == pytest.approx(found["a.wav"].seconds, abs=1e-3)
     (tmp_path / "sound_offsets.csv").write_text("path,seconds\na.wav,x\n")
     with pytest.raises(InputError, match="needs the columns path, seconds"):

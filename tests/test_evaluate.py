@@ -129,9 +129,9 @@ def test_sync_figures(corpus: tuple[Path, list[Video]], tmp_path: Path) -> None:
 def test_offset_figures(clip: MotionClip, tmp_path: Path) -> None:
     clip.save(tmp_path / "a.npz")
     videos = [Video("a", SAMPLE_REFERENCE, "a", "valid", tmp_path / "a.npz")]
-    find_offsets(videos, tmp_path, progress=lambda *_: None)
+    find_offsets(videos, tmp_path)
     people = load_people(videos, tmp_path)
-    (row,) = evaluate_offsets(people, progress=lambda *_: None)
+    (row,) = evaluate_offsets(people)
     assert row.within == 1.0
     assert row.largest_error_ms < 25
     assert len(SHIFTS) == 6

@@ -34,7 +34,7 @@ from adamesh.motion.regression import regressed_motion, regression_size, regress
 from adamesh.motion.spaces import ARKIT52
 from adamesh.rates import SAMPLE_RATE, frames_in
 from adamesh.retargeting import fit_to_face
-from adamesh.training.expression import ExpressionTraining, train_expression
+from adamesh.training.expression import ExpressionTraining, fit_expression
 
 SMALL = ExpressionConfig(
     space="flame50", face="other", expression_dim=53, features="log_mel", feature_dim=FEATURE_DIM,
@@ -96,7 +96,7 @@ def model(
         save_every=120, validate_every=120, model=SMALL, augmentation=NONE,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("run")
-    path = train_expression(config, corpus, corpus, library, folder, progress=lambda *_: None)
+    path = fit_expression(config, corpus, corpus, library, folder)
     return load_network(ExpressionAdapter, path)
 
 
@@ -165,7 +165,7 @@ def test_a_config_that_does_not_fit_its_face(
     values = {"space": "flame50", "face": "other", "expression_dim": 53} | changes
     config = ExpressionTraining(steps=1, model=ExpressionConfig(**values))
     with pytest.raises(InputError, match=named):
-        train_expression(config, corpus, corpus, library, tmp_path, progress=lambda *_: None)
+        fit_expression(config, corpus, corpus, library, tmp_path)
 
 
 def test_motion_that_does_not_fit_the_model(library: Face, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_motion_that_does_not_fit_the_model(library: Face, tmp_path: Path) -> No
     with pytest.raises(
         InputError, match=r"motion of '\(silence\) 0' has 52 numbers a frame, 'flame50' has 53"
     ):
-        train_expression(config, [wrong], [wrong], library, tmp_path, progress=lambda *_: None)
+        fit_expression(config, [wrong], [wrong], library, tmp_path)
 
 
 def test_what_is_regressed_is_what_a_clip_is_made_of(corpus: list[Sequence]) -> None:

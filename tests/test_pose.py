@@ -44,8 +44,8 @@ from adamesh.motion.saccades import (
 )
 from adamesh.nn.state import START, Past
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-from adamesh.training.pose_gpt import PoseGPTTraining, train_pose_gpt
-from adamesh.training.pose_vqvae import PoseVQVAETraining, reconstruction, train_pose_vqvae
+from adamesh.training.pose_gpt import PoseGPTTraining, fit_pose_gpt
+from adamesh.training.pose_vqvae import PoseVQVAETraining, fit_pose_vqvae, reconstruction
 
 VQVAE = PoseVQVAEConfig(codes=16, code_dim=8, dim=24, blocks=1)
 GPT = PoseGPTConfig(
@@ -244,7 +244,7 @@ class TestVQVAE:
             steps=250, batch_size=8, learning_rate=3e-3, warmup=10, validate_every=125,
             model=replace(VQVAE, codes=64), augmentation=NONE,
         )  # fmt: skip
-        path = train_pose_vqvae(config, train, train, tmp_path, progress=lambda *_: None)
+        path = fit_pose_vqvae(config, train, train, tmp_path)
         figures = reconstruction(load_network(PoseVQVAE, path), train)
         assert figures["share"] < 0.5, "half of the motion at least comes back"
         assert figures["perplexity"] > 10
@@ -423,7 +423,7 @@ class TestGPT:
             steps=200, batch_size=8, window=64, learning_rate=4e-3, warmup=10, ema=0.95,
             validate_every=100, model=GPT, augmentation=NONE, drop_speech=0.0, weight_decay=0.01,
         )  # fmt: skip
-        path = train_pose_gpt(config, vqvae, train, train, tmp_path, progress=lambda *_: None)
+        path = fit_pose_gpt(config, vqvae, train, train, tmp_path)
         model = load_network(PoseGPT, path)
         figures = [
             json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()

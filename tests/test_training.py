@@ -36,8 +36,8 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR
 from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE
 from adamesh.training.config import load_training_config
-from adamesh.training.expression import ExpressionTraining, train_expression
-from adamesh.training.opening import OpeningTraining, train_opening
+from adamesh.training.expression import ExpressionTraining, fit_expression
+from adamesh.training.opening import OpeningTraining, fit_opening
 from adamesh.training.pose_gpt import PoseGPTTraining
 from adamesh.training.pose_vqvae import PoseVQVAETraining
 from adamesh.training.teaching import taught_sequences
@@ -237,7 +237,7 @@ def train(folder: Path, steps: int, **changes: object) -> Path:
     config = ExpressionTraining(**values)  # type: ignore[arg-type]
     sequences = [sequence("a", seed=0), sequence("b", seed=1)]
     face = load_embedded_face()
-    return train_expression(config, sequences, sequences, face, folder, progress=lambda *_: None)
+    return fit_expression(config, sequences, sequences, face, folder)
 
 
 @pytest.mark.slow
@@ -275,8 +275,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_ends(tmp_path: Path) -> N
     )  # fmt: skip
     arguments = (settings, sequences, sequences, load_embedded_face(), tmp_path / "killed")
     with pytest.raises(KilledError):
-        expression.train_expression(*arguments, progress=stop)
-    resumed = expression.train_expression(*arguments, progress=lambda *_: None)
+        expression.fit_expression(*arguments, progress=stop)
+    resumed = expression.fit_expression(*arguments)
     one, two = (load_network(ExpressionAdapter, path) for path in (whole, resumed))
     assert fingerprint(one) == fingerprint(two)
 
@@ -325,7 +325,7 @@ def test_pupils_learn_the_mean_of_their_teachers(tmp_path: Path) -> None:
     teachers = [ExpressionAdapter(SMALL).eval().requires_grad_(False) for _ in "ab"]
     mel = load_features("log_mel")
     face = load_embedded_face()
-    taught = taught_sequences(recordings, teachers, (mel, mel), face, progress=lambda *_: None)
+    taught = taught_sequences(recordings, teachers, (mel, mel), face)
     assert [len(s.voices) for s in taught] == [2, 2, 2]
     heard = mel(np.pad(samples, (0, SAMPLE_RATE)))[: 2 * 53]
     nobody = torch.zeros(1, SMALL.style_dim), torch.zeros(1, SMALL.identity_dim)
@@ -356,7 +356,7 @@ def test_offsets_are_found_while_the_opening_is_learnt(tmp_path: Path) -> None:
         save_every=50, validate_every=1000,
     )  # fmt: skip
     stages = set()
-    path = train_opening(
+    path = fit_opening(
         config, sequences, [], face, tmp_path, progress=lambda stage, *_: stages.add(stage)
     )
     delays = json.loads((tmp_path / "delays.json").read_text())[-1]

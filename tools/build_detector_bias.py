@@ -7,13 +7,12 @@ writes src/adamesh/assets/detector_bias.safetensors.
 """
 
 import functools
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 
+from adamesh import parallel
 from adamesh.evaluation.synthetic import unordered_frames
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.tracking.detector_bias import Observed, fit_bias
@@ -28,7 +27,6 @@ JOBS = 2
 
 @functools.cache
 def landmarker() -> FaceLandmarker:
-    torch.set_num_threads(1)
     return FaceLandmarker(threads=1)
 
 
@@ -53,8 +51,8 @@ def observe(seed: int) -> Observed:
 
 def main() -> None:
     seeds = range(FIRST_SEED, FIRST_SEED + PEOPLE)
-    with get_context("spawn").Pool(JOBS) as pool:
-        people = list(pool.imap(observe, seeds))
+    found = dict(parallel.map(observe, seeds, jobs=JOBS))
+    people = [found[i] for i in range(PEOPLE)]
     save_file({"bias": fit_bias(people).half().contiguous()}, OUTPUT)
     print(f"{OUTPUT.name}: {OUTPUT.stat().st_size} bytes")
 

@@ -12,8 +12,17 @@ class Progress(Protocol):
         note: a few words beside them, such as a loss.
     """
 
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, stage: str, done: int, total: int, /, note: str = "") -> None: ...
 
 
 def no_progress(stage: str, done: int, total: int, note: str = "") -> None:
     """Nobody watches; the default."""
+
+
+def under(stage: str, progress: Progress) -> Progress:
+    """A progress that tells everything as of one stage, whatever the work itself calls its parts."""
+
+    def report(_: str, done: int, total: int, note: str = "") -> None:
+        progress(stage, done, total, note)
+
+    return report

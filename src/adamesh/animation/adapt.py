@@ -2,7 +2,6 @@
 
 import copy
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from adamesh.motion.saccades import GazeStatistics
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import POPULATION_SLOPE, squint_slope
 from adamesh.nn.molora import Branch, branch_state
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 from adamesh.retargeting import fit_to_face
 from adamesh.tracking.track import track_video
@@ -55,7 +55,7 @@ def adapt(
     made_for: Face | None = None,
     sound_offset: float | None = None,
     model: ExpressionAdapter | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Style:
     """Learns a person's style from about 10 seconds of them talking; more is better.
 
@@ -68,21 +68,17 @@ def adapt(
         made_for: face of a track whose coefficients are not `arkit52` and whose file does not tell.
         sound_offset: seconds by which the sound comes after the lips; found by default, see `alignment`.
         model: base expression adapter; the shipped one by default.
-        progress: called with the name of the stage, steps done and steps in all.
+        progress: told how far it is.
     Raises:
         InputError: no face, no sound, or too little of either; track and sound do not go together.
     """
-
-    def report(stage: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(stage, done, total)
-
     if audio is not None:
         clip, samples = load_reference(reference, audio, format=format, fps=fps)
     elif format is not None or fps is not None or is_track(reference):
         raise InputError(f"'{reference}' is a track and has no sound; give that with --audio")
     else:
         samples = load_audio(reference)
-        clip = track_video(reference, progress=report("tracking")).clip
+        clip = track_video(reference, progress=progress).clip
     return adapt_to_clip(
         clip,
         samples,

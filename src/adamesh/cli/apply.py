@@ -100,7 +100,7 @@ def _transfer(
     motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
     with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
         rigged = output if motion is None else Path(folder) / "avatar.glb"
-        done = transfer(mesh, rigged, force=force, progress=lambda d, t: report("looking", d, t))
+        done = transfer(mesh, rigged, force=force, progress=report)
         if motion is not None:
             apply_clip(motion, rigged, output, fps=fps, force=force)
     typer.echo(

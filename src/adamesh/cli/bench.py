@@ -45,7 +45,7 @@ def bench_tracking(
     with progress_bars() as report, tempfile.TemporaryDirectory() as folder:
         if videos:
             paths = [path for video in videos for path in _videos(video)]
-            rows = figures.bench_videos(paths, progress=lambda d, t: report("tracking", d, t))
+            rows = figures.bench_videos(paths, progress=report)
         else:
             moving, silent = [], []
             for seed in range(clips):
@@ -153,5 +153,5 @@ def bench_transfer(as_json: Json = False) -> None:
     from adamesh.evaluation.rigging import bench_transfer as run
 
     with progress_bars() as report:
-        rows, _ = run(progress=lambda d, t: report("looking", d, t))
+        rows, _ = run(progress=report)
     print_rows("Actions on other meshes", rows, as_json=as_json, medians=False)

@@ -31,8 +31,8 @@ def prepare(
 
     videos = read_corpus(data, tracks)
     with progress_bars() as report:
-        problems = run(videos, jobs=jobs, progress=lambda d, t: report("tracking", d, t))
-        offsets = find_offsets(videos, tracks, progress=lambda d, t: report("sound", d, t))
+        problems = run(videos, jobs=jobs, progress=report)
+        offsets = find_offsets(videos, tracks, progress=report)
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
     sure = sum(offset.confident for offset in offsets.values())
@@ -64,7 +64,7 @@ def evaluate(
     checkpoint: Annotated[Path | None, typer.Option(help="Instead of the shipped one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Figures on the validation people of a corpus.
+    """Metrics on the validation people of a corpus.
 
     [bold]Examples[/bold]
 
@@ -78,59 +78,32 @@ def evaluate(
 
       adamesh evaluate --data corpus --tracks corpus-tracks --upper-face
     """
-    if adaptation + pose + offsets + upper_face > 1:
-        raise InputError("give one of --adaptation, --pose, --offsets and --upper-face")
-    if checkpoint is not None and (pose or offsets):
-        raise InputError("--checkpoint is an expression adapter's: leave out --pose and --offsets")
-    if curves is not None and (adaptation or pose or offsets or upper_face):
-        raise InputError("--curves is a picture of lip sync: leave out the other options")
+    chosen = {
+        "adaptation": adaptation,
+        "pose": pose,
+        "offsets": offsets,
+        "upper-face": upper_face,
+    }
+    if sum(chosen.values()) > 1:
+        raise InputError(f"give one of {', '.join(f'--{name}' for name in chosen)}")
+    kind = next((name for name, given in chosen.items() if given), "lips")
+    if checkpoint is not None and kind in ("pose", "offsets"):
+        raise InputError(
+            f"--checkpoint is an expression adapter's, which --{kind} does not look at: leave one out"
+        )
+    if curves is not None and kind != "lips":
+        raise InputError(f"--curves is a picture of lip sync: leave out --{kind}")
     from adamesh.checkpoints.networks import load_network
-    from adamesh.cli.tables import (
-        print_adaptation,
-        print_pose,
-        print_rows,
-        print_sync,
-        print_upper_face,
-    )
-    from adamesh.data.corpus import read_corpus
-    from adamesh.evaluation import sync as figures
-    from adamesh.evaluation.adaptation import evaluate_adaptation
-    from adamesh.evaluation.offsets import evaluate_offsets
-    from adamesh.evaluation.pose import evaluate_pose
-    from adamesh.evaluation.upper_face import evaluate_upper_face
+    from adamesh.cli.tables import PRINTED
+    from adamesh.evaluation.registry import evaluate as measure
     from adamesh.models.expression import ExpressionAdapter
 
     model = load_network(ExpressionAdapter, checkpoint)
-    videos = read_corpus(data, tracks)
-    valid = [video for video in videos if video.split == "valid"]
-    people = figures.load_people(valid, tracks)
-    people = [p for p in people if p.seconds >= figures.SHORTEST_PERSON]
     with progress_bars() as report:
-
-        def progress(done: int, total: int) -> None:
-            report("people", done, total)
-
-        if adaptation:
-            rows = evaluate_adaptation(model, people, progress=progress)
-        elif pose:
-            heads = evaluate_pose(people, progress=progress)
-        elif offsets:
-            shifts = evaluate_offsets(people, progress=progress)
-        elif upper_face:
-            upper = evaluate_upper_face(model, people, progress=progress)
-        else:
-            train = [video for video in videos if video.split == "train"]
-            sync = figures.evaluate_sync(model, people, train, tracks, progress=report)
-    if adaptation:
-        print_adaptation(rows, as_json=as_json)
-    elif pose:
-        print_pose(heads, as_json=as_json)
-    elif offsets:
-        print_rows("Offsets that were put into the sound, found again", shifts, as_json=as_json)
-    elif upper_face:
-        print_upper_face(upper, as_json=as_json)
-    else:
-        print_sync(sync, as_json=as_json)
+        metrics = measure(kind, data, tracks, model, progress=report)
+    PRINTED[kind](metrics, as_json)
     if curves is not None:
-        figures.draw_curves(sync, curves)
+        from adamesh.evaluation.sync import draw_curves
+
+        draw_curves(metrics, curves)
         typer.echo(str(curves), err=True)

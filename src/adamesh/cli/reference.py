@@ -132,10 +132,10 @@ def track(
     from adamesh.tracking.track import track_video
 
     with progress_bars() as report:
-        tracked = track_video(video, person=person, progress=lambda d, t: report("tracking", d, t))
+        tracked = track_video(video, person=person, progress=report)
         tracked.clip.save(output)
         if overlay is not None:
-            write_overlay(tracked, video, overlay, progress=lambda d, t: report("drawing", d, t))
+            write_overlay(tracked, video, overlay, progress=report)
     typer.echo(
         f"{output}: {tracked.clip.frames} frames at {tracked.clip.fps:g} fps, residual "
         f"{tracked.residual_percent:.2f} % of the inter-ocular distance"
@@ -147,7 +147,7 @@ def _list_people(video: Path) -> None:
     from adamesh.tracking.track import list_people
 
     with progress_bars() as report:
-        people = list_people(video, progress=lambda d, t: report("looking", d, t))
+        people = list_people(video, progress=report)
     print_rows(f"People in {video.name}", people, as_json=False, medians=False)
 
 

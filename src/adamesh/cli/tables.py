@@ -251,3 +251,15 @@ def print_formats() -> None:
         for name, kind in FORMATS.items()
     ]
     _print("Tracks of other tools", ["format", "tool", "files", "space", "fps", "note"], rows)
+
+
+# Of each evaluation: what its metrics are printed by.
+PRINTED: dict[str, Callable[[Any, bool], None]] = {
+    "lips": lambda metrics, as_json: print_sync(metrics, as_json=as_json),
+    "adaptation": lambda metrics, as_json: print_adaptation(metrics, as_json=as_json),
+    "pose": lambda metrics, as_json: print_pose(metrics, as_json=as_json),
+    "offsets": lambda metrics, as_json: print_rows(
+        "Offsets that were put into the sound, found again", metrics, as_json=as_json
+    ),
+    "upper-face": lambda metrics, as_json: print_upper_face(metrics, as_json=as_json),
+}

@@ -38,3 +38,8 @@ def read_corpus(data: str | os.PathLike[str], tracks: str | os.PathLike[str]) ->
         path = Path(data) / row["path"]
         videos.append(Video(row["path"], path, row["speaker"], row["split"], track))
     return videos
+
+
+def of_split(videos: list[Video], split: str) -> list[Video]:
+    """Those of one split."""
+    return [video for video in videos if video.split == split]

@@ -1,7 +1,7 @@
 """Head motions in their own units with the speech that goes with them, and the training windows."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from adamesh.features import SpeechFeatures
 from adamesh.media.audio import load_audio
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 
 MOST_SECONDS = 90.0  # of one speaker count: nobody outweighs the others by minutes alone
@@ -41,7 +42,7 @@ def load_poses(
     *,
     delays: Mapping[str, float] | None = None,
     other_voices: int = 0,
-    progress: Callable[[int, int], None],
+    progress: Progress = no_progress,
 ) -> list[PoseSequence]:
     """Head motions of all tracked videos in which a head moves; videos without a track are left out.
 
@@ -79,7 +80,7 @@ def load_poses(
         own = deviations[video.speaker]
         motion = torch.from_numpy(rotation / own)
         sequences.append(PoseSequence(video.name, video.speaker, motion, own, voices))
-        progress(number + 1, len(moving))
+        progress("loading", number + 1, len(moving))
     return sequences
 
 

@@ -1,7 +1,7 @@
 """Tracked clips with their speech features, and the training windows drawn from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from adamesh.models.baseline import Baseline
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_size, regression_target
 from adamesh.motion.spaces import EYE_LOOK, MIRROR, coefficient_space
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import (
     FEATURE_RATE,
     FEATURES_PER_FRAME,
@@ -72,7 +73,7 @@ def load_sequences(
     *,
     delays: Mapping[str, float],
     other_voices: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Sequence]:
     """Sequences of all tracked videos; videos without a track are left out.
 
@@ -123,8 +124,7 @@ def load_sequences(
                 delay=delays.get(video.name, 0.0),
             )
         )
-        if progress is not None:
-            progress(number + 1, len(tracked))
+        progress("loading", number + 1, len(tracked))
     return sequences
 
 

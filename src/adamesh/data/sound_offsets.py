@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections.abc import Callable
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.opening import OpeningNetwork
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS
 from adamesh.retargeting import fit_to_face
 
@@ -30,7 +30,7 @@ def find_offsets(
     videos: list[Video],
     tracks: str | os.PathLike[str],
     *,
-    progress: Callable[[int, int], None],
+    progress: Progress = no_progress,
 ) -> dict[str, SoundOffset]:
     """Offsets of all tracked videos, by name; those in the table of `tracks` are not looked for again."""
     table = Path(tracks) / TABLE
@@ -42,7 +42,7 @@ def find_offsets(
             clip = fit_to_face(MotionClip.load(video.track).resample(FPS), face)
             opening = mouth_opening(face, torch.from_numpy(regression_target(clip)))
             found[video.name] = estimate_offset(load_audio(video.path), opening.numpy(), network)
-        progress(number + 1, len(tracked))
+        progress("sound", number + 1, len(tracked))
     with atomic_output(table) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)

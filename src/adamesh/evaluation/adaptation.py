@@ -2,7 +2,6 @@
 
 import copy
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -23,6 +22,7 @@ from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.regression import regression_target
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.nn.molora import Branch, merge
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 RANK = sum(branch.rank for branch in BRANCHES)
@@ -65,7 +65,7 @@ def evaluate_adaptation(
     model: ExpressionAdapter,
     people: list[Person],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[PersonAdaptation]:
     """Everybody with `SHORTEST_REST` beside the reference of `REFERENCE` seconds.
 
@@ -81,8 +81,7 @@ def evaluate_adaptation(
         row = _person(model, person)
         if row is not None:
             found.append(row)
-        if progress is not None:
-            progress(i + 1, len(people))
+        progress("people", i + 1, len(people))
     return found
 
 

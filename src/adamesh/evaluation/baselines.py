@@ -1,6 +1,6 @@
 """What a model is measured against: a linear regression and a small network on the same features."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from adamesh.faces.face import Face
 from adamesh.features import features_for_frames, load_features
 from adamesh.metrics.mouth import opening_direction
 from adamesh.models.opening import OpeningNetwork
+from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME
 
 PAST, FUTURE = 6, 2  # frames beside its own that the regression hears
@@ -46,7 +47,7 @@ class Baselines:
         delays: Mapping[str, float],
         features: str,
         face: Face,
-        report: Callable[[str], Callable[[int, int], None]],
+        progress: Progress = no_progress,
     ) -> "Baselines":
         """Ridge regression onto the openings of all people, each counted alike."""
         chosen: dict[str, list[Video]] = {}
@@ -55,7 +56,7 @@ class Baselines:
         some = [video for group in chosen.values() for video in group[:MOST_CLIPS]]
         extract = load_features(features)
         sequences = load_sequences(
-            some, (extract,), face, delays=delays, progress=report("load train")
+            some, (extract,), face, delays=delays, progress=under("load train", progress)
         )
         frames = torch.cat([_frames(s) for s in sequences[:: max(len(sequences) // 200, 1)]])
         mean = frames.mean(0)

@@ -1,6 +1,5 @@
 """How well offsets of the sound are found that were put there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from adamesh.evaluation.sync import Person
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.regression import regression_target
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS
 
 SHIFTS = (-0.24, -0.16, -0.08, 0.08, 0.16, 0.24)  # s
@@ -33,7 +33,7 @@ class ClipOffsets:
 
 
 def evaluate_offsets(
-    people: list[Person], *, progress: Callable[[int, int], None]
+    people: list[Person], *, progress: Progress = no_progress
 ) -> list[ClipOffsets]:
     """Every clip of `SHORTEST_CLIP` and more, one row each."""
     face = load_embedded_face()
@@ -65,5 +65,5 @@ def evaluate_offsets(
                     wrong_confident=float(wrong.confident),
                 )
             )
-        progress(i + 1, len(people))
+        progress("people", i + 1, len(people))
     return rows

@@ -24,6 +24,7 @@ from adamesh.metrics.head import (
 from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.motion.head import deviation, head_rotation
 from adamesh.motion.looping import loop_motion
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FEATURES_PER_FRAME, FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 RUN_SECONDS = 60.0
@@ -71,9 +72,7 @@ class PoseFigures:
     exploding: int
 
 
-def evaluate_pose(
-    people: list[Person], *, progress: Callable[[int, int], None] | None = None
-) -> PoseFigures:
+def evaluate_pose(people: list[Person], *, progress: Progress = no_progress) -> PoseFigures:
     """Everybody with `SHORTEST_REST` beside 10 s, which are the reference; the speech is the rest's.
 
     Speech shorter than `RUN_SECONDS` is repeated. The looped motion repeats the same 10 s, another's loop
@@ -127,8 +126,7 @@ def evaluate_pose(
                 nats=_nats(rotation, speech, other_speech, split),
             )
         )
-        if progress is not None:
-            progress(i + 1, len(heads))
+        progress("people", i + 1, len(heads))
     seen, generated = (
         [axis for row in rows for axis in row.ways[way].std_degrees]
         for way in ("seen", "generated")

@@ -1,7 +1,6 @@
 """How well `adamesh apply --transfer` does on meshes whose truth is known."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from adamesh.faces import landmark_index as lm
 from adamesh.faces import load_embedded_face
 from adamesh.faces.surface import area_normals
 from adamesh.motion.spaces import ARKIT52
+from adamesh.progress import Progress, no_progress
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
 from adamesh.rigging.geometry import Scene
 from adamesh.rigging.meshes import MeshFace, face_of
@@ -50,15 +50,14 @@ class TransferFigures:
 
 
 def bench_transfer(
-    *, progress: Callable[[int, int], None] | None = None
+    *, progress: Progress = no_progress
 ) -> tuple[list[TransferFigures], dict[str, MeshFace]]:
     """Figures of every one of `MESHES`, and the faces that they got."""
     rows, faces = [], {}
     for number, (name, make) in enumerate(MESHES.items()):
 
-        def report(done: int, total: int, number: int = number) -> None:
-            if progress is not None:
-                progress(number * total + done, len(MESHES) * total)
+        def report(stage: str, done: int, total: int, note: str = "", number: int = number) -> None:
+            progress(stage, number * total + done, len(MESHES) * total, note)
 
         mesh = make()
         start = time.perf_counter()

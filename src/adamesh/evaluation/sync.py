@@ -1,7 +1,6 @@
 """Figures of the shipped models on people they were never trained on."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from adamesh.metrics.sync import Sync, pearson, synchrony
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
@@ -90,7 +90,7 @@ def evaluate_sync(
     tracks: str | os.PathLike[str],
     *,
     style: Style | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[PersonSync]:
     """Lip sync of each person with the neutral style: nothing of the person is known to the model.
 
@@ -100,17 +100,14 @@ def evaluate_sync(
     Args:
         train: tracked videos that the ridge regression and the convolutions learn from.
         tracks: folder with the offsets of the videos' sound.
-        progress: called with the stage, what is done and what there is.
+        progress: told how far it is.
     """
     check_space(model)
     face = load_embedded_face()
     style = style or default_style()
-    personal = style.adapted_model(model)
+    adapted = style.adapted_model(model)
 
-    def report(stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(stage, done, total) if progress is not None else None
-
-    baselines = Baselines.fit(train, delays(tracks), model.config.features, face, report)
+    baselines = Baselines.fit(train, delays(tracks), model.config.features, face, progress)
     figures = []
     for i, person in enumerate(people):
         if len(people) > 1:
@@ -124,10 +121,10 @@ def evaluate_sync(
             used += len(speech)
             expressions = {
                 "seen": torch.from_numpy(regression_target(clip)),
-                "right": predict_expression(personal, style, speech, clip.frames),
-                "raw": predict_expression(personal, style, raw, clip.frames),
-                "wrong": predict_expression(personal, style, wrong, clip.frames),
-                "streamed": predict_expression(personal, style, speech, clip.frames, streamed=True),
+                "right": predict_expression(adapted, style, speech, clip.frames),
+                "raw": predict_expression(adapted, style, raw, clip.frames),
+                "wrong": predict_expression(adapted, style, wrong, clip.frames),
+                "streamed": predict_expression(adapted, style, speech, clip.frames, streamed=True),
             }
             openings = {k: mouth_opening(face, x).numpy() for k, x in expressions.items()}
             for name, curve in (openings | baselines.openings(speech, clip.frames)).items():
@@ -152,7 +149,7 @@ def evaluate_sync(
                 },
             )
         )
-        report("people")(i + 1, len(people))
+        progress("people", i + 1, len(people))
     return figures
 
 

@@ -1,7 +1,6 @@
 """Accuracy of the tracker on rendered clips with known motion, residual and speed on real videos."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.motion.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from adamesh.motion.spaces import ARKIT52, MOUTH
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS
 from adamesh.tracking.detector_bias import load_bias
 from adamesh.tracking.fit import UNSEEN, FaceFit, FaceFitter
@@ -149,9 +149,7 @@ class VideoFigures:
     fps: float  # frames tracked per second, decoding and fitting included
 
 
-def bench_videos(
-    paths: list[Path], progress: Callable[[int, int], None] | None = None
-) -> list[VideoFigures]:
+def bench_videos(paths: list[Path], progress: Progress = no_progress) -> list[VideoFigures]:
     """Residual and speed on real videos; the first is tracked once before to warm up."""
     landmarker = FaceLandmarker()
     track_video(paths[0], landmarker=landmarker)
@@ -160,8 +158,7 @@ def bench_videos(
         start = time.perf_counter()
         tracked = track_video(path, landmarker=landmarker)
         figures.append(_video_figures(path, tracked, time.perf_counter() - start))
-        if progress is not None:
-            progress(i + 1, len(paths))
+        progress("tracking", i + 1, len(paths))
     return figures
 
 

@@ -1,6 +1,5 @@
 """Figures of sampled brows, blinks, gaze and squints: not frame by frame, but how often and how far."""
 
-from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ from adamesh.motion.regression import regression_target
 from adamesh.motion.saccades import about_listener, gaze_shifts, looks_away, sample_gaze
 from adamesh.motion.spaces import BROWS, EYE_BLINK
 from adamesh.motion.squints import SQUINT, squints
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
 
 SEEDS = 16  # of what is generated
@@ -78,7 +78,7 @@ def evaluate_upper_face(
     model: ExpressionAdapter,
     people: list[Person],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[PersonUpper]:
     """Everybody with `SHORTEST_REST` beside their reference; generated figures are means over `SEEDS`.
 
@@ -97,8 +97,7 @@ def evaluate_upper_face(
     rows = []
     for i, person in enumerate(people):
         rows.append(_evaluate(model, person))
-        if progress is not None:
-            progress(i + 1, len(people))
+        progress("people", i + 1, len(people))
     return rows
 
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 
 from adamesh.faces.flame import read_flame
 from adamesh.faces.library import FaceEntry, check_new_face
 from adamesh.faces.storage import save_face
 from adamesh.files import check_input
+from adamesh.progress import Progress, no_progress, under
 from adamesh.tracking.face_landmarks import LandmarkQuality, with_landmarks
 from adamesh.tracking.face_regions import with_regions
 
@@ -25,7 +25,7 @@ def import_flame(
     has_jaw: bool | None = None,
     force: bool = False,
     views: tuple[int, ...] = VIEWS,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[FaceEntry, LandmarkQuality]:
     """Reads a FLAME model, finds its landmarks and keeps the converted face in the user's library.
 
@@ -35,7 +35,7 @@ def import_flame(
         has_jaw: see `read_flame`.
         force: replace a face of that name.
         views: pictures in each round of finding landmarks.
-        progress: called with a stage, the pictures looked at and their number.
+        progress: told how far it is.
     Returns:
         The entry in the library, and how well the landmarks fit.
     Raises:
@@ -49,8 +49,7 @@ def import_flame(
     plain = read_flame(path, has_jaw=has_jaw).replace(name=name)
     face = plain
     for number, count in enumerate(views, start=1):
-        stage = f"landmarks {number}/{len(views)}"
-        report = None if progress is None else _stage(progress, stage)
+        report = under(f"landmarks {number}/{len(views)}", progress)
         found, quality = with_landmarks(face, seed=SEED, views=count, progress=report)
         face = with_regions(
             plain.replace(
@@ -67,7 +66,3 @@ def import_flame(
     }
     save_face(face, target, notes=notes)
     return FaceEntry(name, target, notes), quality
-
-
-def _stage(progress: Callable[[str, int, int], None], stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(stage, done, total)

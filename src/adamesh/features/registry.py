@@ -94,3 +94,8 @@ def load_features(name: str, *, streamed: bool = False) -> SpeechFeatures:
             f"there are no speech features '{name}'; use {', '.join(known)}, or several joined by '+'"
         )
     return FEATURES[kind].load(source, streamed)
+
+
+def both_ways(name: str) -> tuple[SpeechFeatures, SpeechFeatures]:
+    """The same features of whole recordings and as a stream hears them: networks are trained on both."""
+    return load_features(name), load_features(name, streamed=True)

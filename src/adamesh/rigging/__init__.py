@@ -1,7 +1,6 @@
 """The 52 actions for any mesh with a face: found, fitted, and written as a .glb that clips can move."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from adamesh.avatars.gltf import Glb, read_glb
 from adamesh.errors import InputError, need
 from adamesh.files import check_input, check_output
+from adamesh.progress import Progress, no_progress
 from adamesh.rigging.finding import LIFE_SIZE
 
 __all__ = ["Transferred", "read_mesh", "transfer"]
@@ -51,7 +51,7 @@ def transfer(
     *,
     force: bool = False,
     views: tuple[int, int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Transferred:
     """Gives a mesh the 52 ARKit actions and joints, and writes it as a .glb.
 
@@ -61,7 +61,7 @@ def transfer(
         path: the .glb to write.
         force: replace it if it exists.
         views: pictures in the two rounds of finding landmarks, see `meshes.face_of`.
-        progress: called with pictures looked at and their number.
+        progress: told how far it is.
     Raises:
         InputError: no face is seen on the mesh, it has morph targets already, or it is damaged.
         MissingDependencyError: an extra is not installed.

@@ -1,6 +1,5 @@
 """A mesh of any shape and topology -> a `Face` with the 52 actions, in metres and upright."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from adamesh.faces import landmark_index as lm
 from adamesh.faces.appearance import MATERIALS, plain_appearance
 from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
+from adamesh.progress import Progress, no_progress
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
 from adamesh.rigging.actions import with_actions
 from adamesh.rigging.finding import FoundFace, find_face, plain_face
@@ -92,14 +92,14 @@ def face_of(
     scene: Scene,
     *,
     views: tuple[int, int] = VIEWS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> MeshFace:
     """Finds the face of a mesh and gives it the actions of the embedded head.
 
     Args:
         scene: what to look at.
         views: pictures in the two rounds of finding landmarks on the moving face.
-        progress: called with pictures looked at and their number.
+        progress: told how far it is.
     Raises:
         InputError: no face is seen, or it is too unlike one.
         MissingDependencyError: the extra for rendering is not installed.
@@ -119,9 +119,8 @@ def face_of(
     face = with_actions(head, _with_eyeballs(head, _complete(head, face), scene.colored))
     looked, total = 0, sum(map(pictures, views))
 
-    def report(done: int, _: int) -> None:
-        if progress is not None:
-            progress(looked + done, total)
+    def report(stage: str, done: int, _: int, note: str = "") -> None:
+        progress(stage, looked + done, total, note)
 
     for number, count in enumerate(views):
         face, quality = with_landmarks(face, seed=SEED, views=count, progress=report)

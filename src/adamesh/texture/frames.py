@@ -1,7 +1,6 @@
 """The frames of a video that show a face best, from as many sides as there are."""
 
 import os
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from adamesh.errors import InputError
 from adamesh.media.video import read_frames
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK
+from adamesh.progress import Progress, no_progress
 from adamesh.tracking.track import TrackedVideo
 
 SURE = 0.5  # least confidence of the tracker
@@ -21,14 +21,14 @@ def choose_frames(
     tracked: TrackedVideo,
     video: str | os.PathLike[str],
     count: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> dict[int, NDArray[np.uint8]]:
     """The sharpest frame of each of `count` groups of frames that look alike.
 
     Args:
         tracked: what `track_video` found in `video`.
         count: groups; a short video has fewer.
-        progress: called with frames read and frames in all.
+        progress: told how far it is.
     Returns:
         [H, W, 3] sRGB by the number of the frame.
     Raises:
@@ -56,8 +56,7 @@ def choose_frames(
             sharp = _sharpness(frame, tracked.landmarks[t, :, :2])
             if group[t] not in best or sharp > best[group[t]][0]:
                 best[group[t]] = sharp, t, frame
-        if progress is not None:
-            progress(min(t + 1, clip.frames), clip.frames)
+        progress("painting", min(t + 1, clip.frames), clip.frames)
     return {t: frame for _, t, frame in sorted(best.values(), key=lambda entry: entry[1])}
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from adamesh.errors import InputError
 from adamesh.files import check_input
 from adamesh.media.video import read_frames
-from adamesh.texture.make import Progress, make_texture
+from adamesh.progress import Progress, no_progress
+from adamesh.texture.make import make_texture
 
 PICTURES = (".png", ".jpg", ".jpeg")
 SMALLEST, LARGEST = 64, 8192  # pixels
@@ -18,7 +19,7 @@ _LAST: dict[tuple[Path, int], NDArray[np.uint8]] = {}
 
 
 def load_texture(
-    path: str | os.PathLike[str], *, progress: Progress | None = None
+    path: str | os.PathLike[str], *, progress: Progress = no_progress
 ) -> NDArray[np.uint8]:
     """Reads a picture, or makes one of a video; the last one is kept, don't change it in place.
 
@@ -39,7 +40,7 @@ def load_texture(
     return _LAST[key]
 
 
-def _read(path: Path, progress: Progress | None) -> NDArray[np.uint8]:
+def _read(path: Path, progress: Progress) -> NDArray[np.uint8]:
     if path.suffix.lower() not in PICTURES:
         return make_texture(path, progress=progress).picture
     picture: NDArray[np.uint8] = next(read_frames(path))

@@ -5,7 +5,6 @@ from what is seen to what is not, and there tints the head's painting.
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from adamesh.faces.appearance import TEXTURED
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face
 from adamesh.media.color import to_linear, to_srgb
+from adamesh.progress import Progress, no_progress
 from adamesh.texture.blend import extend, robust_mean
 from adamesh.texture.eyes import paint_eyes
 from adamesh.texture.frames import choose_frames
@@ -30,7 +30,6 @@ from adamesh.texture.views import Samples, Viewer
 from adamesh.tracking.track import TrackedVideo, track_video
 
 Float = NDArray[np.floating]
-Progress = Callable[[str, int, int], None]  # what is done, how far and of how much
 
 SIZE = 2048  # pixels, of half a millimetre on the face
 FRAMES = 24
@@ -56,35 +55,31 @@ class Texture:
 
 
 def make_texture(
-    video: str | os.PathLike[str], *, person: int = 1, progress: Progress | None = None
+    video: str | os.PathLike[str], *, person: int = 1, progress: Progress = no_progress
 ) -> Texture:
     """The skin of a person in a video, evenly lit.
 
     Args:
         video: some seconds of somebody, best turning the head a little, in soft light from the front.
         person: whom of several people, see `track_video`.
-        progress: called with the stage, and how far it is.
+        progress: told how far it is.
     Raises:
         InputError: not a readable video, or the face is not seen well enough.
     """
-
-    def stage(name: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(name, done, total)
-
-    tracked = track_video(video, person=person, progress=stage("tracking"))
-    return paint(tracked, video, progress=stage("painting"))
+    tracked = track_video(video, person=person, progress=progress)
+    return paint(tracked, video, progress=progress)
 
 
 def paint(
     tracked: TrackedVideo,
     video: str | os.PathLike[str],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Texture:
     """`make_texture` of a video that is tracked already.
 
     Args:
-        progress: called with frames done and frames in all.
+        progress: told how far it is.
     """
     face = load_embedded_face()
     places = Places.of(face)

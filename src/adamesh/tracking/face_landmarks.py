@@ -18,6 +18,7 @@ from torch import Tensor
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.faces.landmark_index import OUTER_LIPS
+from adamesh.progress import Progress, no_progress
 from adamesh.render import Camera, HeadRenderer
 from adamesh.tracking.embedding import View, embed_landmarks, reprojection_residual
 from adamesh.tracking.landmarker import FaceLandmarker
@@ -61,7 +62,7 @@ def with_landmarks(
     *,
     seed: int,
     views: int = 60,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Face, LandmarkQuality]:
     """The face with its 478 landmarks, and how well they fit.
 
@@ -71,7 +72,7 @@ def with_landmarks(
             its mouth where nothing else does.
         seed: of the pictures' people, cameras and backgrounds.
         views: pictures to look at; less than about 20 make landmarks less exact.
-        progress: called with the pictures looked at and their number.
+        progress: told how far it is.
     Raises:
         InputError: too few pictures look like a face.
         MissingDependencyError: the extra for rendering is not installed.
@@ -83,8 +84,7 @@ def with_landmarks(
     def find(image: NDArray[np.uint8]) -> NDArray | None:
         nonlocal done
         done += 1
-        if progress is not None:
-            progress(done, total)
+        progress("landmarks", done, total)
         found = landmarker.find(image)
         return None if found is None else found.landmarks
 

@@ -9,10 +9,11 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.media.video import VideoWriter, probe, read_frames
 from adamesh.motion.rotation import axis_angle_to_matrix
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import SAMPLE_RATE
 from adamesh.render.camera import Camera
 from adamesh.render.renderer import HeadRenderer
-from adamesh.tracking.track import Progress, TrackedVideo
+from adamesh.tracking.track import TrackedVideo
 
 OPACITY = 0.6  # of the drawn head; the rest is the person
 KEY = (0.0, 1.0, 0.0)  # sRGB of the renderer's background, where the video shows unchanged
@@ -23,14 +24,14 @@ def write_overlay(
     video: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Draws the fitted face on every frame of its video, with its sound.
 
     Args:
         tracked: what `track_video` found in `video`.
         output: an .mp4.
-        progress: called with frames done and frames in all.
+        progress: told how far it is.
     """
     face = load_embedded_face()
     clip, fit = tracked.clip, tracked.fit
@@ -57,5 +58,4 @@ def write_overlay(
             alpha = OPACITY * shown[..., None]
             mixed = (frame * (1 - alpha) + drawn * alpha).astype(np.uint8)
             writer.write(np.ascontiguousarray(mixed[:height, :width]))
-            if progress is not None:
-                progress(t + 1, clip.frames)
+            progress("drawing", t + 1, clip.frames)

@@ -61,7 +61,7 @@ def follow_people(
     Args:
         frames: uint8 RGB [H, W, 3] each, taken in batches of `BATCH`.
         fps: of the frames.
-        progress: called with the number of frames done.
+        progress: called with the number of frames done; how many there are is not known here.
     Returns:
         Everybody, the most prominent first, and the number of frames.
     """

@@ -2,7 +2,6 @@
 
 import functools
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from adamesh.files import check_input
 from adamesh.media.video import VideoInfo, probe, read_frames
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import over_joints
+from adamesh.progress import Progress, no_progress
 from adamesh.tracking.detector_bias import load_bias
 from adamesh.tracking.fit import UNSEEN, FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
@@ -22,8 +22,6 @@ from adamesh.tracking.people import Person, follow_people
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
 SHORTEST = 1.0  # s of video with a face
 LARGEST = 1280  # pixels; larger pictures are scaled down to it, which costs no accuracy
-
-Progress = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def track_video(
     *,
     person: int = 1,
     landmarker: FaceLandmarker | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> TrackedVideo:
     """Tracks one person in a video.
 
@@ -62,7 +60,7 @@ def track_video(
         path: any video that PyAV reads.
         person: 1 is the most prominent one; the others are numbered as in `list_people`.
         landmarker: reuse one over many videos to save its start-up.
-        progress: called with frames done and frames in all.
+        progress: told how far it is.
     Raises:
         InputError: not a readable video, no such person, or they are seen for too little of it.
     """
@@ -102,7 +100,7 @@ class PersonSeen:
 
 
 def list_people(
-    path: str | os.PathLike[str], *, progress: Progress | None = None
+    path: str | os.PathLike[str], *, progress: Progress = no_progress
 ) -> list[PersonSeen]:
     """Everybody in a video, the most prominent first.
 
@@ -134,13 +132,12 @@ def list_people(
 
 
 def _people(
-    path: Path, info: VideoInfo, landmarker: FaceLandmarker, progress: Progress | None
+    path: Path, info: VideoInfo, landmarker: FaceLandmarker, progress: Progress
 ) -> tuple[list[Person], int]:
     """Everybody, the most prominent first, in pixels of the video; and the number of frames."""
 
     def report(done: int) -> None:
-        if progress is not None:
-            progress(done, max(info.frames, done))
+        progress("tracking", done, max(info.frames, done))
 
     pictures = read_frames(path, fps=info.fps, max_size=LARGEST)
     people, frames = follow_people(landmarker, pictures, info.fps, report)

@@ -1,6 +1,6 @@
 """Pre-training of the expression adapter: person-agnostic speech to expression, with style as input."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +8,40 @@ import torch
 from torch import Tensor
 
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.sequences import SILENCE, TAUGHT, Augmentation, Batch, Sequence, WindowSampler
+from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.sequences import (
+    SILENCE,
+    TAUGHT,
+    Augmentation,
+    Batch,
+    WindowSampler,
+    load_sequences,
+    silences,
+)
+from adamesh.data.sequences import Sequence as Clip
+from adamesh.data.sound_offsets import delays
+from adamesh.data.speech import read_speech, spread
 from adamesh.errors import InputError
 from adamesh.faces.face import Face
+from adamesh.faces.library import load_named_face
+from adamesh.features.registry import both_ways
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.metrics.sync import Sync, synchrony
 from adamesh.models.expression import ExpressionAdapter, ExpressionConfig
 from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.regression import regression_size
+from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
 from adamesh.training.statistics import feature_statistics, motion_deviation
+from adamesh.training.teaching import taught_sequences
 
 VALIDATION_CLIPS = 10  # of a person; some have fifty, and training waits
 SMALLEST_PERSON = 5.0  # s; correlations of less say nothing
 
 
 def validate(
-    model: ExpressionAdapter, face: Face, groups: dict[str, list[Sequence]]
+    model: ExpressionAdapter, face: Face, groups: dict[str, list[Clip]]
 ) -> dict[str, Sync]:
     """Mouth-opening agreement for each person of `groups`, all clips joined, as a stranger to the model."""
     figures = {}
@@ -60,14 +76,63 @@ class ExpressionTraining(LoopConfig):
 
 def train_expression(
     config: ExpressionTraining,
-    train: list[Sequence],
-    valid: list[Sequence],
+    data: Path,
+    tracks: Path,
+    folder: Path,
+    *,
+    leave_out: str | None = None,
+    teachers: Sequence[ExpressionAdapter] = (),
+    progress: Progress = no_progress,
+) -> Path:
+    """Trains on a corpus, resuming from `folder` if a run stopped there.
+
+    Args:
+        data, tracks: the corpus and its tracks, see `data.corpus`.
+        leave_out: a training speaker, who is judged on in place of the validation people.
+        teachers: adapters that teach on the corpus's recordings without video.
+    Returns:
+        The checkpoint.
+    Raises:
+        InputError: no such corpus, tracks or speaker, or as `fit_expression`.
+    """
+    features = both_ways(config.model.features)
+    face = load_named_face(config.model.face)
+    videos = read_corpus(data, tracks)
+    train, valid = of_split(videos, "train"), of_split(videos, "valid")
+    if leave_out is not None:
+        valid = [v for v in train if v.speaker == leave_out]
+        train = [v for v in train if v.speaker != leave_out]
+        if not valid:
+            raise InputError(f"--leave-out '{leave_out}' is no training speaker of '{data}'")
+    late = delays(tracks)
+    recordings = [r for r in read_speech(data) if r.split == "train"] if teachers else []
+    recordings = spread(recordings, config.recordings, seed=config.seed)
+    seen = load_sequences(
+        train,
+        features,
+        face,
+        delays=late,
+        other_voices=config.other_voices,
+        progress=under("load train", progress),
+    )
+    quiet = silences(features, face, seed=config.seed)
+    taught = taught_sequences(recordings, teachers, features, face, progress=progress)
+    judged = load_sequences(
+        valid, features, face, delays=late, progress=under("load valid", progress)
+    )
+    return fit_expression(config, [*seen, *quiet, *taught], judged, face, folder, progress=progress)
+
+
+def fit_expression(
+    config: ExpressionTraining,
+    train: list[Clip],
+    valid: list[Clip],
     face: Face,
     folder: Path,
     *,
-    progress: Callable[[int, int, float], None],
+    progress: Progress = no_progress,
 ) -> Path:
-    """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
+    """Trains on sequences; see `loop.optimize`.
 
     Args:
         train: with the features that `config.model` names, in the coefficients of `face`; recordings in
@@ -97,7 +162,7 @@ def train_expression(
         {SILENCE: config.silence, TAUGHT: config.taught},
     )
     loss_function = ExpressionLoss(face, config.loss)
-    groups: dict[str, list[Sequence]] = {}
+    groups: dict[str, list[Clip]] = {}
     for sequence in valid:
         groups.setdefault(sequence.speaker, []).append(sequence)
     groups = {
@@ -132,7 +197,7 @@ def train_expression(
     return target
 
 
-def _check_space(config: ExpressionConfig, face: Face, sequences: list[Sequence]) -> None:
+def _check_space(config: ExpressionConfig, face: Face, sequences: list[Clip]) -> None:
     size = regression_size(config.space)
     if face.space != config.space:
         raise InputError(

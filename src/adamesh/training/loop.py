@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from adamesh.files import atomic_output
+from adamesh.progress import Progress, no_progress
 
 Batch = TypeVar("Batch")
 
@@ -57,7 +58,7 @@ def optimize(
     draw: Callable[[int], Batch],
     loss: Callable[[Batch], Tensor],
     validate: Callable[[Any], dict[str, float]],
-    progress: Callable[[int, int, float], None],
+    progress: Progress = no_progress,
 ) -> nn.Module:
     """Optimises `model`, resuming from `folder` if a run stopped there.
 
@@ -68,7 +69,7 @@ def optimize(
         draw: the batch of a step, a function of the step alone.
         loss: of a batch.
         validate: figures by name of the averaged model, which is in eval mode.
-        progress: called with the step, all steps and the loss.
+        progress: told how far it is.
     Returns:
         The averaged model, in eval mode.
     """
@@ -108,7 +109,7 @@ def optimize(
             if step % 20 == 0:
                 writer.add_scalar("train/loss", value.item(), step)
                 writer.add_scalar("train/gradient_norm", norm.item(), step)
-                progress(step, config.steps, value.item())
+                progress("training", step, config.steps, f"loss {value.item():.3f}")
             if step % config.validate_every == 0 or step == config.steps:
                 figures = validate(average.module)
                 for name, figure in figures.items():

@@ -6,7 +6,6 @@ known to be in time keeps the clock.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,25 @@ from torch import Tensor
 from adamesh.alignment.offset import offset_of_curves, peak
 from adamesh.audio.onsets import ONSET_RATE
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.sequences import Augmentation, Batch, Sequence, WindowSampler, with_delays
+from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.sequences import (
+    Augmentation,
+    Batch,
+    Sequence,
+    WindowSampler,
+    load_sequences,
+    with_delays,
+)
+from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face
+from adamesh.features.registry import both_ways
 from adamesh.files import atomic_output
 from adamesh.metrics.mouth import opening_direction
 from adamesh.metrics.sync import lag_correlation
 from adamesh.models.baseline import TYPICAL
 from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.motion.spaces import MOUTH
+from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
 from adamesh.training.statistics import feature_statistics, motion_deviation
@@ -53,18 +63,49 @@ class OpeningTraining(LoopConfig):
 
 def train_opening(
     config: OpeningTraining,
+    data: Path,
+    tracks: Path,
+    folder: Path,
+    *,
+    progress: Progress = no_progress,
+) -> Path:
+    """Trains on a corpus, whose offsets it finds itself; resumes from `folder` if a run stopped there.
+
+    Args:
+        data, tracks: the corpus and its tracks, see `data.corpus`.
+    Returns:
+        The checkpoint.
+    """
+    videos, face = read_corpus(data, tracks), load_embedded_face()
+    features = both_ways(config.model.features)
+    train, valid = (
+        load_sequences(
+            of_split(videos, split),
+            features,
+            face,
+            delays={},
+            other_voices=other_voices,
+            progress=under(f"load {split}", progress),
+        )
+        for split, other_voices in (("train", config.other_voices), ("valid", 0))
+    )
+    return fit_opening(config, train, valid, face, folder, progress=progress)
+
+
+def fit_opening(
+    config: OpeningTraining,
     train: list[Sequence],
     valid: list[Sequence],
     face: Face,
     folder: Path,
     *,
-    progress: Callable[[str, int, int, float], None],
+    progress: Progress = no_progress,
 ) -> Path:
-    """Finds the offsets of the training videos, then trains; resumes from `folder` if a run stopped there.
+    """Finds the offsets of the training sequences, then trains on them.
 
     Args:
         train, valid: with the features that `config.model` names, in the coefficients of `face`.
-        progress: called with the stage, steps done, steps in all and the loss.
+        progress: told how far it is.
     Returns:
         The checkpoint.
     """
@@ -90,7 +131,7 @@ def _find_delays(
     train: list[Sequence],
     face: Face,
     folder: Path,
-    progress: Callable[[str, int, int, float], None],
+    progress: Progress = no_progress,
 ) -> dict[str, float]:
     """Seconds by which each training video's sound is late, by networks that never saw the person."""
     file = folder / "delays.json"
@@ -171,7 +212,7 @@ def _fit(
     face: Face,
     folder: Path,
     stage: str,
-    progress: Callable[[str, int, int, float], None],
+    progress: Progress = no_progress,
 ) -> OpeningNetwork:
     torch.manual_seed(config.seed)
     network = OpeningNetwork(config.model)
@@ -206,7 +247,7 @@ def _fit(
         draw=lambda step: sampler.draw(config.batch_size, step),
         loss=loss,
         validate=validate,
-        progress=lambda step, steps, value: progress(stage, step, steps, value),
+        progress=under(stage, progress),
     )
     assert isinstance(trained, OpeningNetwork)
     return trained

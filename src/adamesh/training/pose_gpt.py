@@ -1,7 +1,6 @@
 """Training of PoseGPT on the codes of a trained VQ-VAE, and the styles that are kept for retrieval."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +10,15 @@ from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, save_network
-from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence
+from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence, load_poses
+from adamesh.data.sound_offsets import delays
+from adamesh.features import load_features
 from adamesh.models.pose_gpt import LOUDNESS, PoseGPT, PoseGPTConfig
 from adamesh.models.pose_style import style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import MIRROR_AXES, deviation
+from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import LoopConfig, optimize
 from adamesh.training.statistics import balanced_scale
@@ -256,13 +259,44 @@ def code_figures(
 def train_pose_gpt(
     config: PoseGPTTraining,
     vqvae: PoseVQVAE,
+    data: Path,
+    tracks: Path,
+    folder: Path,
+    *,
+    progress: Progress = no_progress,
+) -> Path:
+    """Trains on a corpus, resuming from `folder` if a run stopped there.
+
+    Args:
+        vqvae: whose codes it predicts.
+        data, tracks: the corpus and its tracks, see `data.corpus`.
+    Returns:
+        The checkpoint.
+    """
+    videos, late = read_corpus(data, tracks), delays(tracks)
+    train, valid = (
+        load_poses(
+            of_split(videos, split),
+            load_features(config.model.features),
+            delays=late,
+            other_voices=other_voices,
+            progress=under(f"load {split}", progress),
+        )
+        for split, other_voices in (("train", config.other_voices), ("valid", 0))
+    )
+    return fit_pose_gpt(config, vqvae, train, valid, folder, progress=progress)
+
+
+def fit_pose_gpt(
+    config: PoseGPTTraining,
+    vqvae: PoseVQVAE,
     train: list[PoseSequence],
     valid: list[PoseSequence],
     folder: Path,
     *,
-    progress: Callable[[int, int, float], None],
+    progress: Progress = no_progress,
 ) -> Path:
-    """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
+    """Trains on sequences; see `loop.optimize`.
 
     Args:
         train, valid: with the features that `config.model` names.

@@ -1,6 +1,5 @@
 """Training of the pose VQ-VAE: rotations in, the same rotations out through the codebook."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,10 @@ from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
 
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence
+from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence, load_poses
 from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
+from adamesh.progress import Progress, no_progress, under
 from adamesh.training.loop import LoopConfig, optimize
 
 
@@ -89,13 +90,36 @@ def reconstruction(model: PoseVQVAE, sequences: list[PoseSequence]) -> dict[str,
 
 def train_pose_vqvae(
     config: PoseVQVAETraining,
+    data: Path,
+    tracks: Path,
+    folder: Path,
+    *,
+    progress: Progress = no_progress,
+) -> Path:
+    """Trains on a corpus, resuming from `folder` if a run stopped there.
+
+    Args:
+        data, tracks: the corpus and its tracks, see `data.corpus`.
+    Returns:
+        The checkpoint.
+    """
+    videos = read_corpus(data, tracks)
+    train, valid = (
+        load_poses(of_split(videos, split), progress=under(f"load {split}", progress))
+        for split in ("train", "valid")
+    )
+    return fit_pose_vqvae(config, train, valid, folder, progress=progress)
+
+
+def fit_pose_vqvae(
+    config: PoseVQVAETraining,
     train: list[PoseSequence],
     valid: list[PoseSequence],
     folder: Path,
     *,
-    progress: Callable[[int, int, float], None],
+    progress: Progress = no_progress,
 ) -> Path:
-    """Trains, resuming from `folder` if a run stopped there; see `loop.optimize`.
+    """Trains on sequences; see `loop.optimize`.
 
     Returns:
         The checkpoint.

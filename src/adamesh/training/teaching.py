@@ -5,7 +5,7 @@ differently, and their mean less than each: what it says of those voices is what
 The teachers hear whole recordings; the pupil hears them as a stream too, and learns what it cannot know yet.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -18,16 +18,17 @@ from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import mouth_opening
 from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FEATURES_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 
 def taught_sequences(
     recordings: list[Recording],
-    teachers: list[ExpressionAdapter],
+    teachers: Iterable[ExpressionAdapter],
     features: tuple[SpeechFeatures, ...],
     face: Face,
     *,
-    progress: Callable[[int, int], None],
+    progress: Progress = no_progress,
 ) -> list[Sequence]:
     """One sequence a recording; its motion is the mean of what the teachers give a stranger.
 
@@ -59,5 +60,5 @@ def taught_sequences(
                 baseline=Baseline(torch.zeros(motion.shape[1]), 1.0),
             )
         )
-        progress(number + 1, len(recordings))
+        progress("load speech", number + 1, len(recordings))
     return sequences
