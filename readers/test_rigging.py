@@ -12,7 +12,7 @@ from adamesh.avatars import apply_clip
 from adamesh.evaluation.other_meshes import OtherMesh, mask
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import ARKIT52
-from adamesh.rigging import transfer
+from adamesh.rigging import rig_mesh
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> tuple[OtherMesh, Path]:
     lines = [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in points]
     lines += [f"f {a} {b} {c}" for a, b, c in mesh.triangles + 1]
     (folder / "mask.obj").write_text("\n".join(lines))
-    transfer(folder / "mask.obj", folder / "mask.glb", views=(9, 12))
+    rig_mesh(folder / "mask.obj", folder / "mask.glb", views=(9, 12))
     weights, head = np.zeros((3, 52), np.float32), np.zeros((3, 3), np.float32)
     weights[1, ARKIT52.index("jawOpen")] = 1
     head[2, 1] = 0.5

@@ -373,7 +373,7 @@ class TestFitToFace:
 
     def test_no_clip_meets_another_face_unnoticed(self, library: Face, tmp_path: Path) -> None:
         clip, there = mouths(2), fit_to_face(mouths(2), library)
-        for given, face in ((clip, library), (there, None)):
+        for given, face in ((clip, library), (there, load_embedded_face())):
             with pytest.raises(InputError, match=r"'arkit52'.*'flame50'|'flame50'.*'arkit52'") as e:
                 export(given, tmp_path / "x.glb", face=face)
             assert "--face" in str(e.value)
@@ -437,7 +437,11 @@ class TestCommands:
             say("export", tmp_path / "clip.npz", "--face", "other", "-o", tmp_path / "there.glb")[0]
             == 0
         )
-        code, _, err = say("export", tmp_path / "there.npz", "-o", tmp_path / "wrong.glb")
+        # Without a face, it is shown on the one that it was made for.
+        code, _, err = say("export", tmp_path / "there.npz", "-o", tmp_path / "own.glb")
+        assert (code, err) == (0, "")
+        assert (tmp_path / "own.glb").read_bytes() == (tmp_path / "there.glb").read_bytes()
+        code, _, err = say("export", tmp_path / "there.npz", "-o", tmp_path / "wrong.csv")
         assert code == 2
         assert "--face embedded" in err
         code, _, err = say(

@@ -22,7 +22,7 @@ from adamesh.faces import landmark_index as lm
 from adamesh.faces.surface import connected_parts
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
-from adamesh.rigging import read_mesh, transfer
+from adamesh.rigging import read_mesh, rig_mesh
 from adamesh.rigging.actions import JOINTS, with_actions
 from adamesh.rigging.deformation import DeformationTransfer, Pairs
 from adamesh.rigging.finding import find_face, plain_face
@@ -437,7 +437,7 @@ def write_obj(path: Path, mesh: OtherMesh) -> Path:
 def rigged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("rigged")
     mesh = write_obj(folder / "mask.obj", other("mask"))
-    done = transfer(mesh, folder / "mask.glb", views=(9, 12))
+    done = rig_mesh(mesh, folder / "mask.glb", views=(9, 12))
     return folder / "mask.glb", done
 
 
@@ -529,26 +529,26 @@ class TestBadInput:
     def test_morph_targets(self, tmp_path: Path) -> None:
         make_avatar(tmp_path / "a.glb", ["jawOpen"])
         with pytest.raises(InputError, match="has morph targets already"):
-            transfer(tmp_path / "a.glb", tmp_path / "b.glb")
+            rig_mesh(tmp_path / "a.glb", tmp_path / "b.glb")
 
     @pytest.mark.parametrize("name", ["a.obj", "a.ply", "a.stl"])
     def test_no_mesh(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(InputError, match=f"{name}.*(cannot be read|shows no triangles)"):
-            transfer(tmp_path / name, tmp_path / "b.glb")
+            rig_mesh(tmp_path / name, tmp_path / "b.glb")
         assert not (tmp_path / "b.glb").exists()
 
     def test_coordinates_that_are_no_numbers(self, tmp_path: Path) -> None:
         (tmp_path / "a.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
         with pytest.raises(InputError, match=r"a\.obj' has coordinates that are no numbers"):
-            transfer(tmp_path / "a.obj", tmp_path / "b.glb")
+            rig_mesh(tmp_path / "a.obj", tmp_path / "b.glb")
 
     def test_suffixes(self, tmp_path: Path) -> None:
         (tmp_path / "a.max").write_bytes(b"3")
         with pytest.raises(InputError, match=r"must end in \.glb, \.vrm, \.obj, \.ply, \.stl"):
-            transfer(tmp_path / "a.max", tmp_path / "b.glb")
+            rig_mesh(tmp_path / "a.max", tmp_path / "b.glb")
         with pytest.raises(InputError, match=r"must end in \.glb"):
-            transfer(tmp_path / "a.max", tmp_path / "b.fbx")
+            rig_mesh(tmp_path / "a.max", tmp_path / "b.fbx")
 
 
 def test_a_scene_of_a_mesh_is_seen_as_one() -> None:

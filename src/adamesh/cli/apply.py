@@ -28,7 +28,7 @@ def apply(
     mesh: Annotated[
         Path | None,
         typer.Option(
-            "--transfer",
+            "--rig",
             metavar="MESH",
             help="In place of an avatar: a mesh without shapes (.glb, .obj, .ply, .stl), which gets them.",
         ),
@@ -53,13 +53,13 @@ def apply(
 
       adamesh apply talking.npz avatar.glb --map avatar.yaml -o talking.glb
 
-      adamesh apply talking.npz --transfer sculpt.obj -o talking.glb
+      adamesh apply talking.npz --rig sculpt.obj -o talking.glb
 
-      adamesh apply --transfer sculpt.obj -o avatar.glb
+      adamesh apply --rig sculpt.obj -o avatar.glb
     """
     if inspect is not None:
         if clip is not None or output is not None or mesh is not None:
-            raise InputError("--inspect AVATAR stands alone: leave out CLIP, -o and --transfer")
+            raise InputError("--inspect AVATAR stands alone: leave out CLIP, -o and --rig")
         from adamesh.avatars import match_avatar
 
         _print(match_avatar(inspect, map_file=map_file).facts(), as_json)
@@ -67,9 +67,9 @@ def apply(
     if mesh is not None:
         if avatar is not None or output is None or map_file is not None:
             raise InputError(
-                "--transfer MESH takes the place of AVATAR and --map, and wants -o FILE.glb"
+                "--rig MESH takes the place of AVATAR and --map, and wants -o FILE.glb"
             )
-        _transfer(mesh, clip, output, fps, made_for, force)
+        _rig(mesh, clip, output, fps, made_for, force)
         return
     if clip is None or avatar is None or output is None:
         raise InputError("give CLIP, AVATAR and -o FILE to write, or --inspect AVATAR")
@@ -83,7 +83,7 @@ def apply(
     _print(found.facts(), as_json)
 
 
-def _transfer(
+def _rig(
     mesh: Path,
     clip: Path | None,
     output: Path,
@@ -93,14 +93,14 @@ def _transfer(
 ) -> None:
     from adamesh.avatars import apply_clip
     from adamesh.motion.clip import MotionClip
-    from adamesh.rigging import transfer
+    from adamesh.rigging import rig_mesh
 
     check_output(output, force=force)
     check_suffix(output, ".glb")
     motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
     with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
         rigged = output if motion is None else Path(folder) / "avatar.glb"
-        done = transfer(mesh, rigged, force=force, progress=report)
+        done = rig_mesh(mesh, rigged, force=force, progress=report)
         if motion is not None:
             apply_clip(motion, rigged, output, fps=fps, force=force)
     typer.echo(

@@ -140,17 +140,17 @@ def bench_retargeting(
         print_rows(f"Clips on {face} and back, mm", clips, as_json=False)
 
 
-@bench_app.command("transfer")
-def bench_transfer(as_json: Json = False) -> None:
-    """How well meshes without shapes get the 52 actions (`adamesh apply --transfer`): three of other
+@bench_app.command("rigging")
+def bench_rigging(as_json: Json = False) -> None:
+    """How well meshes without shapes get the 52 actions (`adamesh apply --rig`): three of other
     people, proportions and topology, whose truth is known.
 
     [bold]Example[/bold]
 
-      adamesh bench transfer
+      adamesh bench rigging
     """
     from adamesh.cli.tables import print_rows
-    from adamesh.evaluation.rigging import bench_transfer as run
+    from adamesh.evaluation.rigging import bench_rigging as run
 
     with progress_bars() as report:
         rows, _ = run(progress=report)

@@ -1,4 +1,4 @@
-"""How well `adamesh apply --transfer` does on meshes whose truth is known."""
+"""How well `adamesh apply --rig` does on meshes whose truth is known."""
 
 import time
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _UPPER_LID, _LOWER_LID = lm.LEFT_EYE[:8:-1], lm.LEFT_EYE[1:8]
 
 
 @dataclass(frozen=True)
-class TransferFigures:
+class RiggingMetrics:
     """One mesh. Millimetres unless said, with the faces as large as they are."""
 
     mesh: str
@@ -49,9 +49,9 @@ class TransferFigures:
     seconds: float
 
 
-def bench_transfer(
+def bench_rigging(
     *, progress: Progress = no_progress
-) -> tuple[list[TransferFigures], dict[str, MeshFace]]:
+) -> tuple[list[RiggingMetrics], dict[str, MeshFace]]:
     """Figures of every one of `MESHES`, and the faces that they got."""
     rows, faces = [], {}
     for number, (name, make) in enumerate(MESHES.items()):
@@ -100,7 +100,7 @@ def flipped(points: Float, triangles: NDArray[np.int64], actions: Float) -> int:
     )
 
 
-def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> TransferFigures:
+def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> RiggingMetrics:
     face = found.face
     valid = face.landmark_triangles.numpy() >= 0
     on_skin = [i for i in ON_SKIN if valid[i]]
@@ -123,7 +123,7 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Tra
     lids = _UPPER_LID, _LOWER_LID
     rest = gap(*lips, weights())
     head = load_embedded_face(torch.float64)
-    return TransferFigures(
+    return RiggingMetrics(
         mesh=name,
         vertices=len(mesh.points),
         triangles=len(mesh.triangles),

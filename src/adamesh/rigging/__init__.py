@@ -13,7 +13,7 @@ from adamesh.files import check_input, check_output
 from adamesh.progress import Progress, no_progress
 from adamesh.rigging.finding import LIFE_SIZE
 
-__all__ = ["Transferred", "read_mesh", "transfer"]
+__all__ = ["Rigged", "read_mesh", "rig_mesh"]
 
 GLB = (".glb", ".vrm")
 MESHES = (".obj", ".ply", ".stl")
@@ -23,7 +23,7 @@ ODD = 1.6  # how many times larger or smaller than life a head may be in the uni
 
 
 @dataclass(frozen=True)
-class Transferred:
+class Rigged:
     """What was found on a mesh.
 
     Attributes:
@@ -45,14 +45,14 @@ class Transferred:
     rigged: bool
 
 
-def transfer(
+def rig_mesh(
     mesh: Path,
     path: Path,
     *,
     force: bool = False,
     views: tuple[int, int] | None = None,
     progress: Progress = no_progress,
-) -> Transferred:
+) -> Rigged:
     """Gives a mesh the 52 ARKit actions and joints, and writes it as a .glb.
 
     Args:
@@ -86,7 +86,7 @@ def transfer(
     found = face_of(scene, views=views or VIEWS, progress=progress)
     unit, scale = _unit(found.eye_distance) if mesh.suffix.lower() in MESHES else ("m", 1.0)
     write_rigged(avatar, scene, found, path, scale=scale)
-    return Transferred(
+    return Rigged(
         landmarks=found.quality.found,
         landmark_error=found.quality.mean_percent,
         eyeballs=found.eyeballs,
@@ -121,7 +121,7 @@ def read_mesh(mesh: Path) -> Glb:
         return read_glb(mesh)
     if suffix not in MESHES:
         raise InputError(f"mesh '{mesh}' must end in {', '.join((*GLB, *MESHES))}")
-    need("trimesh", package="trimesh", purpose="meshes that are no .glb", extra="transfer")
+    need("trimesh", package="trimesh", purpose="meshes that are no .glb", extra="rigging")
     import trimesh
 
     try:

@@ -1,13 +1,13 @@
-"""Draws the meshes of `adamesh bench transfer`, moved by what they got, into docs/images/transfer.jpg.
+"""Draws the meshes of `adamesh bench rigging`, moved by what they got, into docs/images/transfer.jpg.
 
-python tools/transfer_sheet.py
+python tools/rigging_sheet.py
 """
 
 import numpy as np
 import torch
 from contact_sheet import IMAGES, sheet
 
-from adamesh.evaluation.rigging import bench_transfer
+from adamesh.evaluation.rigging import bench_rigging
 from adamesh.faces import Face
 from adamesh.faces.landmark_index import LIPS
 from adamesh.motion.spaces import ARKIT52
@@ -42,7 +42,7 @@ def tiles(name: str, face: Face) -> list[tuple[str, np.ndarray]]:
 
 
 def main() -> None:
-    _, found = bench_transfer()
+    _, found = bench_rigging()
     drawn = [tile for name, mesh in found.items() for tile in tiles(name, mesh.face)]
     sheet(drawn, len(POSES), IMAGES / "transfer.jpg", MAX_BYTES)
 
