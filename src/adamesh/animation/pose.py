@@ -12,7 +12,6 @@ from adamesh.errors import InputError
 from adamesh.features import features_for_frames, load_features
 from adamesh.metrics.head import speed
 from adamesh.models.pose_gpt import PoseGPT, Sampling
-from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import deviation
 from adamesh.nn.state import START
@@ -98,12 +97,11 @@ def learn_pose(
     heard = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     heard[: len(samples)] = samples[: len(heard)]
     spoken = load_features(gpt.config.features)(heard)
-    matrix = style_matrix(latents, gpt.units(spoken), gpt.config.units)
     with torch.no_grad():
         told = gpt.hear(spoken[None])[0]
     style = PoseStyle(
         base=adapter.fingerprint,
-        embedding=retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values),
+        embedding=gpt.find_style(latents, gpt.units(spoken)),
         codes=codes[-PROMPT:],
         heard=told[-PROMPT:],
         deviation=own,

@@ -21,7 +21,6 @@ from adamesh.metrics.head import (
     std_degrees,
     still_share,
 )
-from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.motion.head import deviation, head_rotation
 from adamesh.motion.looping import loop_motion
 from adamesh.progress import Progress, no_progress
@@ -183,8 +182,7 @@ def _nats(
         another = torch.cat([right[:, :first], another[:, first:]], dim=1)
 
         def found(units: torch.Tensor) -> torch.Tensor:
-            matrix = style_matrix(latents[0, :first], units, gpt.config.units)
-            return retrieve(matrix, gpt.style_keys, gpt.style_present, gpt.style_values)[None]
+            return gpt.find_style(latents[0, :first], units)[None]
 
         def nats(heard: torch.Tensor, style: torch.Tensor) -> float:
             return float(gpt.nats(codes, heard, style, first))

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adamesh.models.pose_style import retrieve, style_matrix
 from adamesh.models.pose_vqvae import AXES
 from adamesh.nn.conformer import Conv
 from adamesh.nn.state import START, Past, State
@@ -229,6 +230,18 @@ class PoseGPT(nn.Module):
         return torch.cdist(
             (features - self.feature_mean) / self.feature_std, self.centroids
         ).argmin(1)
+
+    def find_style(self, latents: Tensor, units: Tensor) -> Tensor:
+        """Style of a clip that was never trained on, by its semantic-aware style matrix.
+
+        Args:
+            latents: [K, code_dim] of the VQ-VAE's encoder.
+            units: [S] of `units`, several a code.
+        Returns:
+            [style_dim].
+        """
+        matrix = style_matrix(latents, units, self.config.units)
+        return retrieve(matrix, self.style_keys, self.style_present, self.style_values)
 
     @torch.no_grad()
     def sample(
