@@ -117,11 +117,11 @@ def test_sync_figures(corpus: tuple[Path, list[Video]], tmp_path: Path) -> None:
     assert [f.name for f in figures] == ["a", "b"]
     for f in figures:
         assert f.seconds == pytest.approx(HALF, abs=0.05)
-        assert f.right.correlation > f.wrong + 0.2
-        assert f.ridge > 0.8, "it has seen these very frames"
+        assert f.metrics["r"] > f.metrics["wrong"] + 0.2
+        assert f.metrics["ridge"] > 0.8, "it has seen these very frames"
         assert len(f.curves["seen"]) == len(f.curves["generated"]) == int(HALF * 25)
-    assert figures[0].raw == pytest.approx(figures[0].right.correlation, abs=0.02)
-    assert figures[1].raw < figures[1].right.correlation - 0.1, "120 ms must show"
+    assert figures[0].metrics["raw sound"] == pytest.approx(figures[0].metrics["r"], abs=0.02)
+    assert figures[1].metrics["raw sound"] < figures[1].metrics["r"] - 0.1, "120 ms must show"
     draw_curves(figures, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 

@@ -6,7 +6,7 @@ from adamesh.cli.options import Json
 
 
 def formats() -> None:
-    """Tracks of other tools that are read (`track --import`, `adapt`) and written (`export --format`).
+    """Outputs that are written, and tracks of other tools that are read (`track --import`, `adapt`) and written.
 
     [bold]Example[/bold]
 

@@ -45,33 +45,17 @@ def _short(value: Any) -> str:
 
 def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
     """Lip sync of each person, the median over people and its interval."""
-    from adamesh.evaluation.sync import SAME_TASK
+    from adamesh.evaluation.sync import METRICS, SAME_TASK
 
     if as_json:
         typer.echo(json.dumps([asdict(figure) for figure in figures], indent=1))
         return
-    columns: dict[str, Callable[[PersonSync], float]] = {
-        "s": lambda f: f.seconds,
-        "r": lambda f: f.right.correlation,
-        "raw sound": lambda f: f.raw,
-        "best lag ms": lambda f: 1000 * f.right.best_lag,
-        "at lag": lambda f: f.right.best_correlation,
-        "wrong": lambda f: f.wrong,
-        "stream": lambda f: f.streamed,
-        "still": lambda _: 0.0,
-        "ridge": lambda f: f.ridge,
-        "conv": lambda f: f.convolutions,
-        "std ratio": lambda f: f.right.std_ratio,
-        "closed F1": lambda f: f.closures,
-        "wrong F1": lambda f: f.wrong_closures,
-    }
-    values = np.array([[column(f) for column in columns.values()] for f in figures])
+    columns = ["s", *METRICS]
+    digits = [0, *(metric.digits for metric in METRICS.values())]
+    values = np.array([[f.seconds, *f.metrics.values()] for f in figures])
 
     def row(name: str, numbers: np.ndarray) -> list[str]:
-        cells = [name]
-        for column, x in zip(columns, numbers, strict=True):
-            cells.append(f"{x:.0f}" if column in ("s", "best lag ms") else f"{x:.2f}")
-        return cells
+        return [name, *(f"{x:.{d}f}" for x, d in zip(numbers, digits, strict=True))]
 
     rows = [row(f.name, x) for f, x in zip(figures, values, strict=True)]
     # People of a grammar and a room that were trained on are a figure of their own.
@@ -88,7 +72,7 @@ def print_sync(figures: "list[PersonSync]", *, as_json: bool) -> None:
         rows,
     )
     for other in ("ridge", "conv"):
-        gain = values[:, list(columns).index("r")] - values[:, list(columns).index(other)]
+        gain = values[:, columns.index("r")] - values[:, columns.index(other)]
         typer.echo(
             f"better than {other} for {int((gain > 0).sum())} of {len(gain)}, by {gain.mean():+.3f}"
         )
@@ -236,9 +220,15 @@ def print_upper_face(figures: "list[PersonUpper]", *, as_json: bool) -> None:
 
 
 def print_formats() -> None:
-    """Every format of another tool's track: files, space, frame rate, and what is lost."""
-    from adamesh.formats import FORMATS
+    """Outputs by their suffix, and tracks of other tools: files, space, frame rate, and what is lost."""
+    from adamesh.export import FORMATS as OUTPUTS
+    from adamesh.formats import FORMATS as TRACKS
 
+    rows = [
+        [suffix, output.holds, f"{output.fps:g}" if output.fps else "", output.sound, output.ready]
+        for suffix, output in OUTPUTS.items()
+    ]
+    _print("Outputs of `animate` and `export`", ["suffix", "holds", "fps", "sound", "here"], rows)
     rows = [
         [
             name,
@@ -248,7 +238,7 @@ def print_formats() -> None:
             f"{kind.fps:g}" if kind.fps else "",
             kind.note,
         ]
-        for name, kind in FORMATS.items()
+        for name, kind in TRACKS.items()
     ]
     _print("Tracks of other tools", ["format", "tool", "files", "space", "fps", "note"], rows)
 

@@ -61,7 +61,9 @@ class Baselines:
         frames = torch.cat([_frames(s) for s in sequences[:: max(len(sequences) // 200, 1)]])
         mean = frames.mean(0)
         count = min(COMPONENTS, len(frames) // 2, frames.shape[1])
-        _, size, axes = torch.pca_lowrank(frames - mean, count, center=False)
+        with torch.random.fork_rng(devices=[]):  # it begins with a random projection
+            torch.manual_seed(0)
+            _, size, axes = torch.pca_lowrank(frames - mean, count, center=False)
         axes = axes / (size / len(frames) ** 0.5)
         _, direction = opening_direction(face)
         width = (PAST + 1 + FUTURE) * count

@@ -1,6 +1,7 @@
 """Figures of the shipped models on people they were never trained on."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from adamesh.faces.embedded import load_embedded_face
 from adamesh.files import atomic_output
 from adamesh.media.audio import load_audio
 from adamesh.metrics.mouth import closure_f1, mouth_opening
-from adamesh.metrics.sync import Sync, pearson, synchrony
+from adamesh.metrics.sync import pearson, synchrony
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
@@ -62,24 +63,59 @@ def load_people(videos: list[Video], tracks: str | os.PathLike[str]) -> list[Per
     return [people[name] for name in sorted(people)]
 
 
+# Of the mouth, [T] metres: `seen`, and generated with the person's own speech in time with the lips
+# (`right`), with the sound as it is (`raw`), with another's (`wrong`), as a stream hears (`streamed`), and by the baselines
+# (`ridge`, `convolutions`).
+Openings = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good lip sync is.
+
+    Attributes:
+        of: makes it of a person's openings.
+        digits: behind the point, where people read it.
+    """
+
+    of: Callable[[Openings], float]
+    digits: int = 2
+
+
+def _r(way: str) -> Metric:
+    return Metric(lambda openings: pearson(openings[way], openings["seen"]))
+
+
+# Correlations are at zero lag where nothing else is said. A mouth that never moves has r = 0.
+METRICS: dict[str, Metric] = {
+    "r": _r("right"),
+    "raw sound": _r("raw"),
+    "best lag ms": Metric(
+        lambda openings: 1000 * synchrony(openings["right"], openings["seen"], FPS).best_lag, 0
+    ),
+    "at lag": Metric(
+        lambda openings: synchrony(openings["right"], openings["seen"], FPS).best_correlation
+    ),
+    "wrong": _r("wrong"),
+    "stream": _r("streamed"),
+    "still": Metric(lambda _: 0.0),
+    "ridge": _r("ridge"),
+    "conv": _r("convolutions"),
+    "std ratio": Metric(
+        lambda openings: synchrony(openings["right"], openings["seen"], FPS).std_ratio
+    ),
+    "closed F1": Metric(lambda openings: closure_f1(openings["right"], openings["seen"])),
+    "wrong F1": Metric(lambda openings: closure_f1(openings["wrong"], openings["seen"])),
+}
+
+
 @dataclass(frozen=True)
 class PersonSync:
-    """Mouth opening of one person, generated with the neutral style and seen.
-
-    Correlations are at zero lag with the sound moved to the lips, where nothing else is said. A mouth that
-    never moves has r = 0.
-    """
+    """Mouth opening of one person, generated with the neutral style and seen."""
 
     name: str
     seconds: float
-    right: Sync  # with their own speech
-    raw: float  # r with the sound as it is in the video
-    wrong: float  # r with another person's speech
-    streamed: float  # r where speech is heard as in a stream
-    ridge: float  # r of a linear regression on the same features
-    convolutions: float  # r of a small network of convolutions on the same features
-    closures: float  # F1 of shut lips
-    wrong_closures: float  # the same with another person's speech
+    metrics: dict[str, float]  # by the names in `METRICS`
     curves: dict[str, list[float]]  # mm: `seen` and `generated`
 
 
@@ -130,19 +166,11 @@ def evaluate_sync(
             for name, curve in (openings | baselines.openings(speech, clip.frames)).items():
                 curves.setdefault(name, []).append(curve)
         whole = {name: np.concatenate(parts) for name, parts in curves.items()}
-        r = {name: pearson(curve, whole["seen"]) for name, curve in whole.items()}
         figures.append(
             PersonSync(
                 name=person.name,
                 seconds=person.seconds,
-                right=synchrony(whole["right"], whole["seen"], FPS),
-                raw=r["raw"],
-                wrong=r["wrong"],
-                streamed=r["streamed"],
-                ridge=r["ridge"],
-                convolutions=r["convolutions"],
-                closures=closure_f1(whole["right"], whole["seen"]),
-                wrong_closures=closure_f1(whole["wrong"], whole["seen"]),
+                metrics={name: metric.of(whole) for name, metric in METRICS.items()},
                 curves={
                     "seen": (1000 * whole["seen"]).round(2).tolist(),
                     "generated": (1000 * whole["right"]).round(2).tolist(),
@@ -171,9 +199,7 @@ def draw_curves(figures: list[PersonSync], path: str | os.PathLike[str]) -> None
         for name, colour in (("seen", "0.55"), ("generated", "tab:blue")):
             curve = np.array(figure.curves[name][: int(DRAWN_SECONDS * FPS)])
             axes.plot(np.arange(len(curve)) / FPS, curve, color=colour, label=name, linewidth=1.3)
-        axes.set_title(
-            f"{figure.name}, r = {figure.right.correlation:.2f}", loc="left", fontsize=10
-        )
+        axes.set_title(f"{figure.name}, r = {figure.metrics['r']:.2f}", loc="left", fontsize=10)
         axes.set_ylabel("mm")
         axes.margins(x=0)
     axes.set_xlabel("s")
