@@ -6,7 +6,7 @@ from adamesh.cli.options import Json
 
 
 def formats() -> None:
-    """Outputs that are written, and tracks of other tools that are read (`track --import`, `adapt`) and written.
+    """Outputs that are written, and tracks of other tools that are read and written.
 
     [bold]Example[/bold]
 

@@ -64,8 +64,8 @@ def load_people(videos: list[Video], tracks: str | os.PathLike[str]) -> list[Per
 
 
 # Of the mouth, [T] metres: `seen`, and generated with the person's own speech in time with the lips
-# (`right`), with the sound as it is (`raw`), with another's (`wrong`), as a stream hears (`streamed`), and by the baselines
-# (`ridge`, `convolutions`).
+# (`right`), with the sound as it is (`raw`), with another's (`wrong`), as a stream hears (`streamed`), and by
+# the baselines (`ridge`, `convolutions`).
 Openings = dict[str, np.ndarray]
 
 
