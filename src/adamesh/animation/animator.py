@@ -19,7 +19,6 @@ from adamesh.motion.brows import sample_brows
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.head import for_joints, over_joints
-from adamesh.motion.looping import plan_loop
 from adamesh.motion.regression import regressed_motion
 from adamesh.motion.saccades import gaze_shifts, sample_gaze
 from adamesh.motion.spaces import BROWS, EYE_BLINK, EYE_LOOK
@@ -54,7 +53,6 @@ class Animator:
         self.options = options
         self.adapter = self.style.adapted_model(model or shared_network(ExpressionAdapter))
         self.face = load_named_face(self.adapter.config.face)
-        self._loop = plan_loop(self.style.head_motion) if options.pose == "loop" else None
 
     def animate(self, samples: np.ndarray) -> MotionClip:
         """Motion for [N] mono samples at `SAMPLE_RATE`, at 25 fps and at least as long.
@@ -113,10 +111,10 @@ class Animator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Neck and head, and the eyeballs, [T, 2, 3] axis-angle each."""
         style, scale = self.style, self.options.pose_scale
-        if self._loop is not None:
+        if self.options.pose == "loop":
             # Gaze and head move together in people, so they are looped together.
-            head = self._loop.rotations(style.head_motion, frames)
-            return scale * head, self._loop.rotations(style.eye_motion, frames)
+            head = style.loop.rotations(style.head_motion, frames)
+            return scale * head, style.loop.rotations(style.eye_motion, frames)
         rotation = np.zeros((frames, 3), np.float32)
         if self.options.pose == "generated":
             generated = generate_pose(style.pose, samples, frames, seed=self.options.seed)

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from adamesh.models.baseline import Baseline
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import BlinkStatistics
 from adamesh.motion.brows import BrowStatistics
+from adamesh.motion.looping import Loop, plan_loop
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, load_branches, merge
 
@@ -68,6 +70,11 @@ class Style:
     squint_slope: float
     source: str
     sound_offset: SoundOffset | None = None
+
+    @cached_property
+    def loop(self) -> Loop:
+        """How the reference's head motion repeats without a seam; planning it takes a second."""
+        return plan_loop(self.head_motion)
 
     def adapted_model(self, base: ExpressionAdapter) -> ExpressionAdapter:
         """The expression adapter in this style: a copy of `base` with the branches merged.
