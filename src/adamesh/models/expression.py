@@ -249,7 +249,16 @@ class ExpressionAdapter(nn.Module):
     def step(
         self, features: Tensor, style: Tensor, betas: Tensor, state: State
     ) -> tuple[ExpressionOutput, State]:
-        """`forward` for the next chunk of a sequence, and the state for the one after; begin with `START`."""
+        """`forward` for the next chunk of a sequence.
+
+        Args:
+            state: that the chunk before returned; `START` at the beginning.
+        Returns:
+            The chunk's frames, and the state, in this order: [B, conv_kernel - 1, dim] of each of `convs`;
+            of each block of the audio encoder, then of the decoder, [B, P, 2 dim] keys and values, where P
+            grows from 0 to window - 1, and [B, kernel - 1, dim] of its convolution; of the postnet
+            [B, postnet_kernel - 1, expression_dim] and [B, postnet_kernel - 1, dim].
+        """
         past = Past(state)
         return self(features, style, betas, past), past.state
 

@@ -205,7 +205,14 @@ class PoseGPT(nn.Module):
     def step(
         self, before: Tensor, heard: Tensor, style: Tensor, state: State
     ) -> tuple[Tensor, State]:
-        """`forward` for the next codes of a sequence, and the state for those after; begin with `START`."""
+        """`forward` for the next codes of a sequence.
+
+        Args:
+            state: that the step before returned; `START` at the beginning.
+        Returns:
+            [B, K, codes] logits, and the state: [B, P, 2 dim] keys and values of each layer, P grows from 0
+            to window - 1.
+        """
         past = Past(state)
         return self(before, heard, style, past), past.state
 

@@ -88,6 +88,14 @@ class PoseVQVAE(nn.Module):
         return self.decode(self.codebook[codes])
 
     def step(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
-        """`motion` of the next codes of a sequence, and the state for those after; begin with `START`."""
+        """The motion of the next codes of a sequence.
+
+        Args:
+            codes: [B, K].
+            state: that the step before returned; `START` at the beginning.
+        Returns:
+            [B, T, 3] motion in own units, and the state: [B, 2, code_dim] latents, [B, kernel - 1, dim] of
+            each of `blocks`, and [B, kernel - 1, dim] of `smooth` and of `output` each.
+        """
         past = Past(state)
         return self.decode(self.codebook[codes], past), past.state

@@ -69,7 +69,15 @@ class WhisperEncoder(nn.Module):
     def step(
         self, mels: Tensor, blockwise: Blockwise, state: State, first: int | Tensor
     ) -> tuple[Tensor, State]:
-        """`forward` for the next blocks of a stream, and the state for those after; begin with `START`."""
+        """`forward` for the next chunk of a stream.
+
+        Args:
+            mels: of a number of blocks, S a multiple of `blockwise.frames`; the last chunk may be shorter.
+            state: that the chunk before returned; `START` at the beginning.
+        Returns:
+            [B, S, dim], and the state: [B, P, 2 dim] keys and values of each layer, P grows from 0 to
+            `blockwise.past`.
+        """
         past = Past(state)
         return self(mels, blockwise, past, first), past.state
 

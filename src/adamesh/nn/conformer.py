@@ -61,13 +61,15 @@ class SelfAttention(nn.Module):
         Args:
             x: [B, T, D].
             mask: [B, T] bool, True = valid.
-            past: of earlier chunks.
+            past: keeps keys and values [B, P, 2 D] of earlier chunks; P grows from 0 to window - 1, or to
+                `blockwise.past`.
             blockwise: without a window only; a chunk then begins with a block.
         """
-        keys_values, before = torch.cat([self.key(x), self.value(x)], dim=2), 0
-        if past is not None:  # the past's keys and values are kept, so none is computed twice
+        keys_values = torch.cat([self.key(x), self.value(x)], dim=2)
+        if past is not None:  # keys and values are kept, so none is computed twice
             reach = blockwise.past if blockwise else (self.window or 1) - 1
-            keys_values, before = past.extend(keys_values, reach)
+            keys_values = past.extend(keys_values, reach)
+        before = keys_values.shape[1] - x.shape[1]
         q, k, v = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
             for part in (self.query(x), *keys_values.chunk(2, dim=2))
@@ -114,14 +116,19 @@ class Conv(nn.Conv1d):
         self.reach = kernel - stride  # frames needed beside the strided ones themselves
 
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        """Args: x [B, T, D_in], T a multiple of the stride. Returns: [B, T / stride, D_out]."""
-        if self.causal:
-            before = 0
-            if past is not None:
-                x, before = past.extend(x, self.reach)
-            left, right = self.reach - before, 0
-        else:
+        """Convolves.
+
+        Args:
+            x: [B, T, D_in], T a multiple of the stride.
+            past: of a causal one that reaches back, keeps [B, reach, D_in] of earlier chunks, zeros at first.
+        Returns:
+            [B, T / stride, D_out].
+        """
+        left, right = self.reach, 0
+        if not self.causal:
             left, right = self.reach - self.reach // 2, self.reach // 2
+        elif past is not None and self.reach:
+            x, left = past.extend(x, self.reach, zeros=self.reach), 0
         y = super().forward(F.pad(x.transpose(1, 2), (left, right)))
         return y.transpose(1, 2)
 
