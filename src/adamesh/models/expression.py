@@ -265,6 +265,8 @@ class ExpressionAdapter(nn.Module):
     def predict(self, features: Tensor, style: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Motion for one speech of any length, in constant memory beside the result.
 
+        It is computed on the device of the network and returned on that of the features.
+
         Args:
             features: [2 (T + lookahead), feature_dim]: speech followed by `lookahead` motion frames of
                 silence.
@@ -273,11 +275,13 @@ class ExpressionAdapter(nn.Module):
         Returns:
             [T, E] coefficients about the resting face, not bounded, and [T] probability of speech.
         """
-        state, late, parts = START, self.config.lookahead, []
+        here, there = self.std.device, features.device
+        state, late, motions, activities = START, self.config.lookahead, [], []
         with torch.inference_mode():
+            style, betas = style.to(here), betas.to(here)
             for chunk in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME):
-                part, state = self.step(chunk[None], style, betas, state)
-                parts.append(part)
-            motion = torch.cat([part.after[0] for part in parts])[late:] * self.std
-            activity = torch.cat([part.activity[0] for part in parts])[late:].sigmoid()
-            return motion.clone(), activity.clone()
+                part, state = self.step(chunk[None].to(here), style, betas, state)
+                motions.append((part.after[0] * self.std).to(there))
+                activities.append(part.activity[0].sigmoid().to(there))
+            # Clones are ordinary tensors, what inference mode made is not.
+            return torch.cat(motions)[late:].clone(), torch.cat(activities)[late:].clone()

@@ -30,10 +30,13 @@ class LossWeights:
 class ExpressionLoss:
     """L1 before and after the postnet, on velocities, and on the lips in millimetres."""
 
-    def __init__(self, face: Face, weights: LossWeights) -> None:
+    def __init__(
+        self, face: Face, weights: LossWeights, device: torch.device | None = None
+    ) -> None:
+        """Args: device: of the motion that it will be given; that of the face by default."""
         self.weights = weights
-        self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1)
-        self.opening = 1000.0 * opening_direction(face)[1]
+        self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1).to(device)
+        self.opening = 1000.0 * opening_direction(face)[1].to(device)
         channels = self.lips.new_ones(self.lips.shape[1])
         if face.space == "arkit52":
             channels[UPPER_FACE] = UPPER_FACE_WEIGHT
@@ -75,8 +78,8 @@ class ExpressionLoss:
         loss = loss + w.lips * l1(error @ self.lips.T, frames)
         often = frames * torch.where(shut, w.shut, 1.0)[:, :, None]
         loss = loss + w.opening * l1((error @ self.opening)[:, :, None], often)
-        known = mask & (activity >= 0)
-        if known.any():
-            heard = F.binary_cross_entropy_with_logits(output.activity[known], activity[known])
-            loss = loss + w.activity * heard
-        return loss
+        known = (mask & (activity >= 0)).to(wanted)
+        heard = F.binary_cross_entropy_with_logits(
+            output.activity, activity, weight=known, reduction="sum"
+        )
+        return loss + w.activity * heard / known.sum().clamp_min(1)

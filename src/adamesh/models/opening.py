@@ -60,6 +60,15 @@ class OpeningNetwork(nn.Module):
         return self.out(x).transpose(1, 2)
 
     def opening(self, features: Tensor) -> Tensor:
-        """Args: features [2 T, feature_dim] of one recording. Returns: [T]."""
+        """The opening that one recording suggests.
+
+        It is computed on the device of the network and returned on that of the features.
+
+        Args:
+            features: [2 T, feature_dim].
+        Returns:
+            [T] z-scored.
+        """
         with torch.no_grad():
-            return self(features[None])[0, :, OPENING]
+            heard = features[None].to(self.feature_mean.device)
+            return self(heard)[0, :, OPENING].to(features.device)
