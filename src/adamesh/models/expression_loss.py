@@ -1,4 +1,4 @@
-"""What the expression adapter is asked to get right, in pre-training and in adaptation alike."""
+"""The loss of the expression adapter, in pre-training and in adaptation."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,20 @@ from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.motion.spaces import EYE_LOOK, UPPER_FACE
 
-UPPER_FACE_WEIGHT = 0.3  # speech says little of brows and lids
+UPPER_FACE_WEIGHT = 0.3  # low, because speech tells little about brows and lids
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What counts how much beside the L1 on z-scored coefficients."""
+    """Weights of the terms of the loss, relative to the L1 on z-scored coefficients."""
 
     velocity: float = 0.5  # L1 on frame-to-frame differences, z-scored
     lips: float = 0.4  # L1 on lip landmarks, per millimetre
     opening: float = 0.3  # L1 on the mouth's opening, per millimetre
-    shut: float = 2.0  # times as much where lips are shut: closures are short, and seen at once
-    activity: float = 0.3  # cross-entropy of somebody speaking
+    shut: float = (
+        2.0  # factor on `opening` where lips are shut: closures are short, but errors show
+    )
+    activity: float = 0.3  # cross-entropy of speech activity
 
 
 class ExpressionLoss:
@@ -59,7 +61,7 @@ class ExpressionLoss:
             target: [B, T, E] motion about the resting face.
             mask: [B, T] bool, True = valid.
             shut: [B, T] bool, the target's lips are shut.
-            activity: [B, T] 1 somebody speaks, 0 nobody does, below 0 unknown.
+            activity: [B, T] 1 where somebody speaks, 0 where nobody does, below 0 where it is unknown.
         Returns:
             Scalar.
         """
