@@ -141,13 +141,24 @@ def test_padded_equals_single_in_a_bidirectional_block() -> None:
     torch.testing.assert_close(block(padded, mask)[:, :9], block(x))
 
 
-def test_state_holds_no_more_than_the_reach() -> None:
+@pytest.mark.parametrize("frames", [1, 7])
+def test_state_holds_no_more_than_the_reach(frames: int) -> None:
     conv, state = Conv(3, 3, 5, causal=True), START
     for _ in range(10):
         past = Past(state)
-        conv(torch.randn(1, 7, 3), past)
-        state = past.state
-    assert [x.shape for x in state] == [(1, 4, 3)]
+        conv(torch.randn(1, frames, 3), past)
+        (kept,) = state = past.state
+        assert kept.shape == (1, 4, 3)
+        assert kept.untyped_storage().nbytes() == kept.nbytes, "no memory of the chunk beside it"
+        assert not kept.requires_grad
+
+
+def test_a_foreign_state_is_refused() -> None:
+    conv, x = Conv(3, 3, 5, causal=True), torch.zeros(1, 4, 3)
+    for given, message in ((1, "has 1 tensors, this network takes more"), (3, "3 .* takes 2;")):
+        past = Past((x,) * given)
+        with pytest.raises(ValueError, match=message):
+            _ = conv(conv(x, past), past), past.state
 
 
 def test_log_mel_finds_a_tone_and_keeps_the_clock() -> None:

@@ -17,7 +17,7 @@ from adamesh.models.whisper import AFTER, BEFORE, WhisperConfig, WhisperEncoder
 from adamesh.nn.conformer import Blockwise
 from adamesh.nn.state import START, State
 
-EXPRESSION = ExpressionConfig(feature_dim=6, dim=16, style_dim=4, identity_dim=3, window=5)
+EXPRESSION = ExpressionConfig(feature_dim=6, dim=16, style_dim=4, identity_dim=3, window=8)
 GPT = PoseGPTConfig(
     feature_dim=7, speech_dim=4, codes=16, code_dim=8, style_dim=4, dim=16, window=6, units=5
 )
@@ -25,6 +25,7 @@ VQVAE = PoseVQVAEConfig(codes=16, code_dim=8, dim=16)
 WHISPER = WhisperConfig(mel_dim=8, dim=16, heads=2, layers=2)
 BLOCK = Blockwise(frames=4, past=8)
 
+Shapes = list[tuple[int, ...]]
 Step = Callable[[nn.Module, tuple[Tensor, ...], State], tuple[Tensor, State]]
 
 
@@ -60,6 +61,20 @@ STREAMS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], tuple[Tensor, 
 }
 
 
+def expression_shapes(past: int) -> Shapes:
+    block = [(1, past, 32), (1, 6, 16)]
+    return [*[(1, 4, 16)] * 3, *block, *block, (1, 4, 52), (1, 4, 16)]
+
+
+# Of each network, the shapes of its state after the first chunk and after many, as its `step` documents.
+SHAPES: dict[str, tuple[Shapes, Shapes]] = {
+    "expression": (expression_shapes(4), expression_shapes(7)),
+    "PoseGPT": ([(1, 2, 32)] * 6, [(1, 5, 32)] * 6),
+    "VQ-VAE": ([(1, 2, 8), *[(1, 4, 16)] * 5], [(1, 2, 8), *[(1, 4, 16)] * 5]),
+    "Whisper": ([(1, 4, 32)] * 2, [(1, 8, 32)] * 2),
+}
+
+
 def made(name: str) -> tuple[nn.Module, list[tuple[Tensor, ...]], Step]:
     torch.manual_seed(0)
     make, chunk, step = STREAMS[name]
@@ -84,7 +99,19 @@ def test_a_state_survives_being_saved(name: str) -> None:
             stored = load(content)
             other = tuple(stored[str(i)] for i in range(len(stored)))
     assert len(state) == len(other) > 0
-    assert all(x.ndim == 3 and x.shape[0] == 1 for x in state), "[B, P, D]"
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_state_is_a_flat_tuple_of_the_documented_shapes(name: str) -> None:
+    model, chunks, step = made(name)
+    first, last = SHAPES[name]
+    state: State = START
+    for number, chunk in enumerate(chunks):
+        _, state = step(model, chunk, state)
+        assert isinstance(state, tuple)
+        assert all(type(x) is Tensor for x in state)
+        if number in (0, len(chunks) - 1):
+            assert [tuple(x.shape) for x in state] == (last if number else first)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -101,7 +128,7 @@ def test_a_state_is_not_changed_in_place(name: str) -> None:
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_step_can_be_exported(name: str) -> None:
-    """As a graph from tensors to tensors, the state among both; so can ONNX have it."""
+    """As a graph from tensors to tensors, the state among both, which goes on from a past of any length."""
     model, chunks, step = made(name)
 
     class Stepping(nn.Module):
@@ -112,12 +139,16 @@ def test_a_step_can_be_exported(name: str) -> None:
         def forward(self, inputs: tuple[Tensor, ...], state: State) -> tuple[Tensor, State]:
             return step(self.model, inputs, state)
 
-    state: State = START
+    grows = [a != b for a, b in zip(*SHAPES[name], strict=True)]
+    any_length = tuple({1: torch.export.Dim.AUTO} if grown else None for grown in grows)
     with torch.no_grad():
-        for chunk in chunks[:-2]:  # until nothing grows any more
-            _, state = step(model, chunk, state)
-        graph: Any = torch.export.export(Stepping().eval(), (chunks[-2], state)).module()
-        for chunk in chunks[-2:]:
+        _, state = step(model, chunks[0], START)
+        graph: Any = torch.export.export(
+            Stepping().eval(),
+            (chunks[1], state),
+            dynamic_shapes=((None,) * len(chunks[1]), any_length),
+        ).module()
+        for chunk in chunks[1:]:
             expected, after = step(model, chunk, state)
             found, kept = graph(chunk, state)
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)

@@ -34,6 +34,11 @@ class PoseAdapter:
     vqvae: PoseVQVAE
     gpt: PoseGPT
 
+    @property
+    def device(self) -> torch.device:
+        """That both networks are on; styles and motion are on the CPU."""
+        return self.vqvae.codebook.device
+
     @cached_property
     def fingerprint(self) -> str:
         """Of both networks: a pose style belongs to one pair."""
@@ -90,20 +95,20 @@ def learn_pose(
     vqvae, gpt = adapter.vqvae, adapter.gpt
     frames = len(rotation) // vqvae.config.frames_per_code * vqvae.config.frames_per_code
     own = deviation(rotation)
-    motion = torch.from_numpy(rotation[:frames] / own).float()
+    motion = torch.from_numpy(rotation[:frames] / own).float().to(adapter.device)
     with torch.no_grad():
         latents = vqvae.encode(motion[None])[0]
         codes = vqvae.codes(latents)
     heard = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     heard[: len(samples)] = samples[: len(heard)]
-    spoken = load_features(gpt.config.features)(heard)
+    spoken = load_features(gpt.config.features)(heard).to(adapter.device)
     with torch.no_grad():
         told = gpt.hear(spoken[None])[0]
     style = PoseStyle(
         base=adapter.fingerprint,
-        embedding=gpt.find_style(latents, gpt.units(spoken)),
-        codes=codes[-PROMPT:],
-        heard=told[-PROMPT:],
+        embedding=gpt.find_style(latents, gpt.units(spoken)).cpu(),
+        codes=codes[-PROMPT:].cpu(),
+        heard=told[-PROMPT:].cpu(),
         deviation=own,
         gain=np.ones(3, np.float32),
     )
@@ -147,21 +152,22 @@ def generate_pose(
     count = -(-frames // n)
     features = features_for_frames(load_features(adapter.gpt.config.features), samples, count * n)
     with torch.no_grad():
-        heard = adapter.gpt.hear(features[None], streamed=streamed)[0]
+        heard = adapter.gpt.hear(features[None].to(adapter.device), streamed=streamed)[0]
+    prompt = style.codes.to(adapter.device)
     drawn = adapter.gpt.sample(
         heard,
-        style.embedding[None],
+        style.embedding[None].to(adapter.device),
         sampling or Sampling(),
         torch.Generator().manual_seed(seed),
-        prompt=style.codes,
-        prompt_heard=style.heard,
+        prompt=prompt,
+        prompt_heard=style.heard.to(adapter.device),
     )
-    codes = torch.tensor(list(drawn))
+    codes = prompt.new_tensor(list(drawn))
     # The prompt runs through the decoder too: motion begins where the reference was, not at rest.
     state, parts = START, []
     with torch.no_grad():
-        for chunk in torch.cat([style.codes, codes]).split(CODES_AT_ONCE):
+        for chunk in torch.cat([prompt, codes]).split(CODES_AT_ONCE):
             part, state = adapter.vqvae.step(chunk[None], state)
             parts.append(part[0])
-    motion = torch.cat(parts)[n * len(style.codes) :][:frames].numpy() * style.gain
+    motion = torch.cat(parts)[n * len(prompt) :][:frames].cpu().numpy() * style.gain
     return (FARTHEST * np.tanh(motion / FARTHEST) * style.deviation).astype(np.float32)

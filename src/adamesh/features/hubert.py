@@ -77,10 +77,10 @@ class HubertFeatures:
         x = torch.from_numpy(samples)[None]
         if self.normalize:
             x = (x - x.mean()) / torch.sqrt(x.var(correction=0) + 1e-7)
-        x = F.pad(x, (STEM_PADDING, STEM_PADDING)).to(self.dtype)
+        x = F.pad(x, (STEM_PADDING, STEM_PADDING)).to(self.model.device, self.dtype)
         with torch.inference_mode():
             hidden: Tensor = self.model(x).last_hidden_state[0]
-        return hidden.float().clone()
+        return hidden.float().cpu().clone()
 
 
 def _normalizes(source: Path) -> bool:

@@ -28,7 +28,8 @@ class SpeechFeatures(Protocol):
         Args:
             samples: [N] mono float32, -1..1, at `SAMPLE_RATE`.
         Returns:
-            [S, dim] float32 with S = ceil(N / 320); frame s covers the samples 320 s .. 320 (s + 1).
+            [S, dim] float32 with S = ceil(N / 320); frame s covers the samples 320 s .. 320 (s + 1). On the
+            CPU, wherever they are computed: recordings are there, and features of several kinds are joined.
         """
         ...
 

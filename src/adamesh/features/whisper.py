@@ -51,22 +51,25 @@ class WhisperFeatures:
             parts = (
                 self._stream(samples, frames) if self.streamed else self._chunks(samples, frames)
             )
-            return torch.cat(parts)[:frames].float()
+            return torch.cat(parts)[:frames].float().cpu()
 
     def _chunks(self, samples: np.ndarray, frames: int) -> list[Tensor]:
         return [
-            self.encoder(mels.to(self.dtype))[0, MARGIN : MARGIN + HOP]
+            self.encoder(self._input(samples, first - MARGIN, HOP + 2 * MARGIN))[0, MARGIN:-MARGIN]
             for first in range(0, frames, HOP)
-            for mels in [_mels(samples, first - MARGIN, HOP + 2 * MARGIN)]
         ]
 
     def _stream(self, samples: np.ndarray, frames: int) -> list[Tensor]:
         state, size, parts = START, BLOCKS_AT_ONCE * BLOCK.frames, []
         for first in range(0, frames, size):
-            mels = _mels(samples, first, size).to(self.dtype)
+            mels = self._input(samples, first, size)
             part, state = self.encoder.step(mels, BLOCK, state, first)
             parts.append(part[0])
         return parts
+
+    def _input(self, samples: np.ndarray, first: int, count: int) -> Tensor:
+        """The result of `_mels` in the dtype and on the device of the encoder."""
+        return _mels(samples, first, count).to(self.encoder.conv1.weight)
 
 
 def _mels(samples: np.ndarray, first: int, count: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""The networks of the method, built from `adamesh.nn`."""
+"""The networks of AdaMesh, built of the parts in `adamesh.nn`."""

@@ -1,7 +1,8 @@
-"""What of somebody's motion no speech tells: the face they rest in, and how far their mouth opens.
+"""A person's resting face and how far their mouth opens, neither of which can be told from speech.
 
-Both are taken out of what the expression adapter learns, and put back from the reference: a network that has
-to say them learns them by heart, for the people it was trained on.
+Both are removed from the motion that the expression adapter is trained on, and restored from the reference
+when motion is generated. A network that had to predict them would memorise them for the people it was
+trained on.
 """
 
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from adamesh.metrics.mouth import mouth_opening, opening_range
 from adamesh.motion.spaces import MOUTH, coefficient_space
 
 TYPICAL = 3.0  # mm, deviation of the mouth's opening in talking people: the network's unit
-SMALLEST = 0.5  # mm; a mouth that moved less did not talk
-RESTING = 0.08  # of the range of opening: lips below it are shut, and some of them pressed
-PRIOR_FRAMES = 50  # 2 s, as much as which people in general count for one of them
-FEWEST_SHUT = 10  # frames that a resting face is a mean of
+SMALLEST = 0.5  # mm of the same; a mouth that moves less is not talking
+RESTING = 0.08  # of the range of opening; below it lips are shut, some of them pressed together
+PRIOR_FRAMES = 50  # 2 s; weight of the population's baseline in `towards`
+FEWEST_SHUT = 10  # frames that a resting face is the mean of
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Baseline:
     """A person's resting face and the size of their motion.
 
     Attributes:
-        rest: [E] expression with the lips shut, or as near to it as the person comes.
+        rest: [E] mean expression with the lips shut; if they never are, where they are nearest to it.
         amplitude: mm, standard deviation of the mouth's opening while talking.
     """
 
@@ -35,7 +36,7 @@ class Baseline:
 
     @classmethod
     def of(cls, face: Face, expression: Tensor) -> "Baseline":
-        """The baseline that somebody's motion shows.
+        """Measures a person's baseline on their motion.
 
         Args:
             expression: [T, E] of `face`, see `motion.regression`; all clips of the person.
@@ -57,9 +58,9 @@ class Baseline:
         return cls(expression[shut].mean(0), amplitude)
 
     def towards(self, population: "Baseline", frames: int) -> "Baseline":
-        """This baseline, measured on `frames` frames, drawn towards people's in general.
+        """This baseline, measured on `frames` frames, shrunk towards the population's.
 
-        Means of the posterior: the population counts as `PRIOR_FRAMES`.
+        The means of the posterior, for a prior that is worth `PRIOR_FRAMES` frames.
         """
         own = frames / (frames + PRIOR_FRAMES)
         return Baseline(
@@ -68,20 +69,20 @@ class Baseline:
         )
 
     def remove(self, space: str, expression: Tensor) -> Tensor:
-        """[..., E] coefficients -> motion about the resting face, of everybody's size."""
+        """[..., E] coefficients -> motion about the resting face, scaled to an amplitude of `TYPICAL`."""
         return enlarge(space, expression - self.rest, TYPICAL / self.amplitude)
 
     def restore(self, space: str, motion: Tensor) -> Tensor:
-        """Inverse of `remove`, within the bounds of the space."""
+        """The inverse of `remove`, clamped to the bounds of the space."""
         known = coefficient_space(space)
         expression = self.rest + enlarge(space, motion, self.amplitude / TYPICAL)
         return expression.clamp(known.lower, known.upper)
 
 
 def enlarge(space: str, motion: Tensor, factor: float | Tensor) -> Tensor:
-    """Motion [..., E] about the resting face with the mouth's part times `factor`, a number or [...].
+    """Multiplies the mouth's part of motion [..., E] about the resting face by `factor`, a number or [...].
 
-    Where components have no names, all of them are the mouth's.
+    In spaces other than arkit52 the components have no names, and all of them are scaled.
     """
     mouth = MOUTH if space == "arkit52" else slice(None)
     larger = motion.clone()

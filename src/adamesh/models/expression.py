@@ -2,9 +2,9 @@
 
 An audio encoder, a style encoder and an identity encoder feed an expression decoder with a postnet.
 
-Everything along time is causal except the style encoder, which sees a whole reference. Looking ahead is
-one shift in one place: the network reads `lookahead` motion frames of speech before it gives its first
-frame, so it streams by construction and its total look-ahead is a sum that can be read off.
+All layers over time are causal except those of the style encoder, which sees a whole reference. The network
+looks ahead by a single shift: it reads `lookahead` motion frames of speech before its first output. So it can
+stream as it is, and its total look-ahead is `lookahead` plus that of the speech features.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,7 @@ from adamesh.nn.conformer import ConformerBlock, Conv
 from adamesh.nn.state import START, Past, State
 from adamesh.rates import FEATURES_PER_FRAME
 
-FRAMES_AT_ONCE = (
-    200  # motion frames that `predict` computes together: attention is dense within them
-)
+FRAMES_AT_ONCE = 200  # motion frames in a chunk of `predict`; attention is dense within a chunk
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,10 @@ class ExpressionConfig:
     """Everything that is needed to build the network again."""
 
     space: str = "arkit52"  # coefficient space of the motion
-    face: str = "embedded"  # name of the face that the coefficients are of
+    face: str = "embedded"  # name of the face that the coefficients belong to
     features: str = "whisper+log_mel"  # name of the speech features
     feature_dim: int = 640  # their channels
-    expression_dim: int = 52  # channels of the space, and 3 where the jaw turns by its joint
+    expression_dim: int = 52  # coefficients of the space, plus 3 if the jaw turns by its joint
     identity_dim: int = 50  # betas
     dim: int = 192
     heads: int = 4
@@ -46,16 +44,16 @@ class ExpressionConfig:
     postnet_kernel: int = 5
     lookahead: int = 1  # motion frames of speech read ahead: 40 ms
     dropout: float = 0.2
-    feature_dropout: float = 0.1  # of the speech features themselves
+    feature_dropout: float = 0.1  # of the speech features
 
 
 @dataclass
 class ExpressionOutput:
-    """What the network says of each frame.
+    """What the network predicts for each frame.
 
     Attributes:
         before, after: [B, T, E] z-scored motion about the resting face, before and after the postnet.
-        activity: [B, T] logit of somebody speaking.
+        activity: [B, T] logit that somebody speaks.
     """
 
     before: Tensor
@@ -63,7 +61,7 @@ class ExpressionOutput:
     activity: Tensor
 
     def after_lookahead(self, frames: int) -> "ExpressionOutput":
-        """Without the first frames, which precede the motion."""
+        """Without the first frames, which come before the motion."""
         return ExpressionOutput(
             self.before[:, frames:], self.after[:, frames:], self.activity[:, frames:]
         )
@@ -85,7 +83,7 @@ class StyleEncoder(nn.Module):
         super().__init__()
         self.input = nn.Linear(config.expression_dim, config.dim)
         self.blocks = _blocks(config, config.style_blocks, window=None)
-        # Mean and deviation of the reference itself reach the embedding unmixed: a person's usual face
+        # Mean and deviation of the reference itself go straight into the embedding: a person's usual face
         # and range of motion are most of a style.
         self.out = nn.Linear(2 * (config.dim + config.expression_dim), config.style_dim)
 
@@ -102,7 +100,7 @@ class StyleEncoder(nn.Module):
 
 
 class IdentityEncoder(nn.Module):
-    """A face shape -> one identity embedding; a single vector, so no block along time."""
+    """A face shape -> one identity embedding."""
 
     def __init__(self, config: ExpressionConfig) -> None:
         super().__init__()
@@ -187,9 +185,8 @@ class Postnet(nn.Module):
 class ExpressionAdapter(nn.Module):
     """Speech features, a style and an identity -> motion about a resting face at 25 fps, and speech activity.
 
-    What of a person no speech tells is not asked of the network: motion is about their resting face and of
-    everybody's size, see `models.baseline`. The buffer `std` [E] turns z-scored network values into
-    coefficients.
+    The motion is relative to the person's resting face and of a standard size, as speech tells neither; see
+    `models.baseline`. Multiplying by the buffer `std` [E] turns z-scored values into coefficients.
     """
 
     std: Tensor
@@ -229,8 +226,8 @@ class ExpressionAdapter(nn.Module):
             betas: [B, identity_dim].
             past: of the chunks before, see `step`; None for a whole sequence.
         Returns:
-            T frames. Frame t belongs to motion frame t - lookahead: the first `lookahead` frames of a
-            sequence precede it, and whoever calls drops them.
+            T frames. Frame t belongs to motion frame t - lookahead, so the caller drops the first
+            `lookahead` frames of a sequence.
         Raises:
             InputError: channels or length of the features do not fit.
         """
@@ -249,12 +246,23 @@ class ExpressionAdapter(nn.Module):
     def step(
         self, features: Tensor, style: Tensor, betas: Tensor, state: State
     ) -> tuple[ExpressionOutput, State]:
-        """`forward` for the next chunk of a sequence, and the state for the one after; begin with `START`."""
+        """`forward` for the next chunk of a sequence.
+
+        Args:
+            state: that the chunk before returned; `START` at the beginning.
+        Returns:
+            The chunk's frames, and the state, in this order: [B, conv_kernel - 1, dim] of each of `convs`;
+            of each block of the audio encoder, then of the decoder, [B, P, 2 dim] keys and values, where P
+            grows from 0 to window - 1, and [B, kernel - 1, dim] of its convolution; of the postnet
+            [B, postnet_kernel - 1, expression_dim] and [B, postnet_kernel - 1, dim].
+        """
         past = Past(state)
         return self(features, style, betas, past), past.state
 
     def predict(self, features: Tensor, style: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
-        """Motion for one speech of any length, in constant memory beside the result.
+        """Motion for one speech of any length, in chunks: beside the result it takes constant memory.
+
+        It is computed on the device of the network and returned on that of the features.
 
         Args:
             features: [2 (T + lookahead), feature_dim]: speech followed by `lookahead` motion frames of
@@ -264,11 +272,13 @@ class ExpressionAdapter(nn.Module):
         Returns:
             [T, E] coefficients about the resting face, not bounded, and [T] probability of speech.
         """
-        state, late, parts = START, self.config.lookahead, []
+        here, there = self.std.device, features.device
+        state, late, motions, activities = START, self.config.lookahead, [], []
         with torch.inference_mode():
+            style, betas = style.to(here), betas.to(here)
             for chunk in features.split(FRAMES_AT_ONCE * FEATURES_PER_FRAME):
-                part, state = self.step(chunk[None], style, betas, state)
-                parts.append(part)
-            motion = torch.cat([part.after[0] for part in parts])[late:] * self.std
-            activity = torch.cat([part.activity[0] for part in parts])[late:].sigmoid()
-            return motion.clone(), activity.clone()
+                part, state = self.step(chunk[None].to(here), style, betas, state)
+                motions.append((part.after[0] * self.std).to(there))
+                activities.append(part.activity[0].sigmoid().to(there))
+            # Clones are ordinary tensors, what inference mode made is not.
+            return torch.cat(motions)[late:].clone(), torch.cat(activities)[late:].clone()

@@ -1,4 +1,4 @@
-"""What the expression adapter is asked to get right, in pre-training and in adaptation alike."""
+"""The loss of the expression adapter, in pre-training and in adaptation."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,32 @@ from adamesh.metrics.mouth import opening_direction
 from adamesh.models.expression import ExpressionAdapter, ExpressionOutput
 from adamesh.motion.spaces import EYE_LOOK, UPPER_FACE
 
-UPPER_FACE_WEIGHT = 0.3  # speech says little of brows and lids
+UPPER_FACE_WEIGHT = 0.3  # low, because speech tells little about brows and lids
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What counts how much beside the L1 on z-scored coefficients."""
+    """Weights of the terms of the loss, relative to the L1 on z-scored coefficients."""
 
     velocity: float = 0.5  # L1 on frame-to-frame differences, z-scored
     lips: float = 0.4  # L1 on lip landmarks, per millimetre
     opening: float = 0.3  # L1 on the mouth's opening, per millimetre
-    shut: float = 2.0  # times as much where lips are shut: closures are short, and seen at once
-    activity: float = 0.3  # cross-entropy of somebody speaking
+    shut: float = (
+        2.0  # factor on `opening` where lips are shut: closures are short, but errors show
+    )
+    activity: float = 0.3  # cross-entropy of speech activity
 
 
 class ExpressionLoss:
     """L1 before and after the postnet, on velocities, and on the lips in millimetres."""
 
-    def __init__(self, face: Face, weights: LossWeights) -> None:
+    def __init__(
+        self, face: Face, weights: LossWeights, device: torch.device | None = None
+    ) -> None:
+        """Args: device: of the motion that it will be given; that of the face by default."""
         self.weights = weights
-        self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1)
-        self.opening = 1000.0 * opening_direction(face)[1]
+        self.lips = 1000.0 * motion_directions(face)[list(LIPS)].flatten(0, 1).to(device)
+        self.opening = 1000.0 * opening_direction(face)[1].to(device)
         channels = self.lips.new_ones(self.lips.shape[1])
         if face.space == "arkit52":
             channels[UPPER_FACE] = UPPER_FACE_WEIGHT
@@ -56,7 +61,7 @@ class ExpressionLoss:
             target: [B, T, E] motion about the resting face.
             mask: [B, T] bool, True = valid.
             shut: [B, T] bool, the target's lips are shut.
-            activity: [B, T] 1 somebody speaks, 0 nobody does, below 0 unknown.
+            activity: [B, T] 1 where somebody speaks, 0 where nobody does, below 0 where it is unknown.
         Returns:
             Scalar.
         """
@@ -75,8 +80,8 @@ class ExpressionLoss:
         loss = loss + w.lips * l1(error @ self.lips.T, frames)
         often = frames * torch.where(shut, w.shut, 1.0)[:, :, None]
         loss = loss + w.opening * l1((error @ self.opening)[:, :, None], often)
-        known = mask & (activity >= 0)
-        if known.any():
-            heard = F.binary_cross_entropy_with_logits(output.activity[known], activity[known])
-            loss = loss + w.activity * heard
-        return loss
+        known = (mask & (activity >= 0)).to(wanted)
+        heard = F.binary_cross_entropy_with_logits(
+            output.activity, activity, weight=known, reduction="sum"
+        )
+        return loss + w.activity * heard / known.sum().clamp_min(1)

@@ -1,7 +1,7 @@
-"""How far a mouth is open, from speech alone: a small network of plain convolutions that knows nobody.
+"""The opening network: how far a mouth is open, from speech alone, by a few convolutions.
 
-It says when a mouth opens and shuts, which is all that is needed to find how late a video's sound is, see
-`alignment`. The expression adapter is measured against it.
+It has no style and no identity, and predicts only when a mouth opens and shuts. That is enough to find how
+late a video's sound is, see `alignment`; it is also a baseline that the expression adapter is compared with.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adamesh.rates import FEATURES_PER_FRAME
 
-OPENING = 0  # of the outputs; the mouth's actions follow
+OPENING = 0  # index among the outputs; the mouth's coefficients follow
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class OpeningConfig:
 
     features: str = "whisper+log_mel"  # name of the speech features
     feature_dim: int = 640  # their channels
-    outputs: int = 1  # the opening, and what else training asks for
+    outputs: int = 1  # the opening, and the coefficients that training adds as auxiliary targets
     dim: int = 192
     kernel: int = 5  # frames
     layers: int = 3
@@ -30,7 +30,10 @@ class OpeningConfig:
 
 
 class OpeningNetwork(nn.Module):
-    """Speech features -> z-scored mouth opening at 25 fps. Sees 7 frames to both sides."""
+    """Speech features -> z-scored mouth opening at 25 fps.
+
+    The three convolutions see 6 motion frames to both sides; the norms take statistics over all frames given.
+    """
 
     feature_mean: Tensor
     feature_std: Tensor
@@ -60,6 +63,15 @@ class OpeningNetwork(nn.Module):
         return self.out(x).transpose(1, 2)
 
     def opening(self, features: Tensor) -> Tensor:
-        """Args: features [2 T, feature_dim] of one recording. Returns: [T]."""
+        """The mouth's opening predicted for one recording.
+
+        It is computed on the device of the network and returned on that of the features.
+
+        Args:
+            features: [2 T, feature_dim].
+        Returns:
+            [T] z-scored.
+        """
         with torch.no_grad():
-            return self(features[None])[0, :, OPENING]
+            heard = features[None].to(self.feature_mean.device)
+            return self(heard)[0, :, OPENING].to(features.device)

@@ -1,14 +1,15 @@
 """PoseGPT (AdaMesh, arXiv 2310.07236, section 3.3): speech and a pose style -> codes of head motion.
 
 A causal transformer over codes of `models.pose_vqvae`. Code k covers `frames_per_code` motion frames; it is
-predicted from the codes before it and from speech up to `lookahead` feature frames into it, so that its
-first frame is late by no more than the mouth is.
+predicted from the codes before it and from speech up to `lookahead` feature frames into it, so that in a
+stream the head is no later than the mouth.
 
-Of speech a few minutes of heads teach one thing that holds for strangers: heads move faster where it gets
-loud, and they do so a fifth of a second before. That is a path of its own, `Tempo`: each step from code to
-code has a pace, and steps whose pace is the expected one become likelier. What is said goes into the
-transformer as in the paper, by a bottleneck of `speech_dim` numbers. In the shipped network it is closed, for
-it learnt its minutes by heart (docs/decisions.md); a corpus of hours may open it.
+Speech acts on the codes in two ways. One is loudness: heads move faster when speech gets louder, a fifth of a
+second before it does, and this holds for people who were not trained on. `Tempo` predicts from loudness how
+fast the head moves; each step from code to code has a pace, and faster steps get higher logits when a higher
+speed is predicted. The other is the content, which enters the transformer as in the paper, through a
+bottleneck of `speech_dim` numbers. The shipped network has `speech_dim` 0: trained on minutes of video, this
+path memorised the clips (docs/decisions.md). With hours of video it may be worth opening.
 """
 
 from collections.abc import Iterator
@@ -25,9 +26,9 @@ from adamesh.nn.state import START, Past, State
 from adamesh.nn.transformer import TransformerBlock
 
 LOUDNESS = -6  # channel of the features: the first of `audio.prosody.CHANNELS`, which come last
-POOL = 4  # feature frames of loudness that `Tempo` takes together: 80 ms
-NEAR = 0.2  # deviations of the head; steps that are smaller are alike
-PATIENCE = 20.0  # codes as which a voice in general counts in the mean of what was heard: 3 s
+POOL = 4  # feature frames of loudness whose mean is one input of `Tempo`: 80 ms
+NEAR = 0.2  # deviations of the head, added to the size of steps before the logarithm
+PATIENCE = 20.0  # codes, 3 s: weight of the training voices' mean in the running mean of the tempo
 
 
 @dataclass(frozen=True)
@@ -36,47 +37,47 @@ class PoseGPTConfig:
 
     features: str = "whisper+log_mel+prosody"  # name of the speech features; prosody comes last
     feature_dim: int = 646  # their channels
-    speech_dim: int = 0  # numbers that the transformer is told of what is said with each code
-    codes: int = 256  # of the VQ-VAE it belongs to
+    speech_dim: int = 0  # numbers that the transformer gets of the content of speech at each code
+    codes: int = 256  # of the VQ-VAE
     features_per_code: int = 8  # feature frames of a code: 160 ms
     past: int = 16  # feature frames of loudness before a code that its tempo depends on
-    lookahead: int = 6  # feature frames of a code that are heard before it is given: 120 ms
-    ahead: int = 22  # feature frames of loudness beyond that, unless it streams: 440 ms
+    lookahead: int = 6  # feature frames of a code that are read before it is predicted: 120 ms
+    ahead: int = 22  # feature frames of loudness read beyond that, unless it streams: 440 ms
     code_dim: int = 16  # of the VQ-VAE's latents, which the style encoder reads
     style_dim: int = 16
     dim: int = 128
     heads: int = 4
     layers: int = 6
-    window: int = 64  # codes that attention looks back: 10 s, as many as training has
+    window: int = 64  # codes that attention looks back: 10 s, as long as the training windows
     dropout: float = 0.3
-    units: int = 512  # of speech, the rows of style matrices
-    styles: int = 0  # training styles that are kept for retrieval; training counts them
-    vqvae: str = ""  # fingerprint of the VQ-VAE whose codes it gives; training notes it
+    units: int = 512  # of speech: rows of the style matrices
+    styles: int = 0  # training styles kept for retrieval; set by training
+    vqvae: str = ""  # fingerprint of the VQ-VAE that the codes belong to; set by training
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How a code is drawn from the predicted distribution."""
 
-    temperature: float = 1.0  # above 1: livelier, below: calmer; 0 takes the likeliest
+    temperature: float = 1.0  # above 1: livelier, below: calmer; 0 takes the likeliest code
     top_p: float = (
-        0.95  # the least likely codes beyond this share of the probability are never drawn
+        0.95  # share of the probability that is drawn from; the least likely codes are left out
     )
-    guidance: float = 3.0  # 1: as predicted; above, what speech adds to the prediction counts more
+    guidance: float = 3.0  # 1: as predicted; above 1 speech has more influence, below 1 less
 
 
 class Tempo(nn.Module):
-    """Loudness around a code -> how fast the head is expected to move in it.
+    """Loudness around a code -> how fast the head is expected to move during it.
 
-    Linear, over loudness pooled to `POOL` feature frames. Buffers `mean` and `weight` [taps] are a ridge
-    regression's, see `training.pose_gpt`.
+    A linear map of loudness, averaged over `POOL` feature frames. The buffers `mean` and `weight` [taps] come
+    from a ridge regression, see `training.pose_gpt`.
     """
 
     mean: Tensor
     weight: Tensor
 
     def __init__(self, past: int, future: int, every: int) -> None:
-        """Args: past, future: feature frames before and behind a code's start; every: frames of a code."""
+        """Args: past, future: feature frames before and after a code's start; every: of a code."""
         super().__init__()
         self.past, self.future, self.every = past, future // POOL * POOL, every
         taps = (self.past + self.future) // POOL
@@ -84,24 +85,28 @@ class Tempo(nn.Module):
         self.register_buffer("weight", torch.zeros(taps))
 
     def windows(self, loudness: Tensor) -> Tensor:
-        """[B, every K] -> [B, K, taps]; beyond the ends the last value goes on."""
+        """[B, every K] loudness -> [B, K, taps] of each code; the first and last values are repeated."""
         codes = loudness.shape[1] // self.every
         long = F.pad(loudness[:, None], (self.past, self.future), mode="replicate")[:, 0]
         near = long.unfold(1, self.past + self.future, self.every)[:, :codes]
         return near.unflatten(2, (-1, POOL)).mean(3)
 
     def forward(self, loudness: Tensor) -> Tensor:
-        """[B, every K] -> [B, K] in deviations of the log of speed."""
+        """[B, every K] loudness -> [B, K] expected log of speed, in deviations of it."""
         return (self.windows(loudness) - self.mean) @ self.weight
 
 
 class PoseGPT(nn.Module):
     """Speech, a style and the codes so far -> logits of the next code.
 
-    Buffers `style_keys` [N, U, code_dim] and `style_present` [N, U] are the style matrices of training
-    clips, `style_values` [N, style_dim] their embeddings: what `models.pose_style.retrieve` looks in.
-    `feature_mean` and `feature_std` [D] are the scale of the features, `centroids` [U, D] the units of speech
-    in that scale, `place` [codes, 3] the mean pose of each code, `pace_std` the deviation of a step's pace.
+    Buffers, all set by `training.pose_gpt`:
+        feature_mean, feature_std: [D] by which features are z-scored.
+        centroids: [U, D] of the units of speech, z-scored.
+        place: [codes, 3] mean pose of each code, in own units.
+        pace_std: [] deviation of the pace of steps.
+        style_keys, style_present: [N, U, code_dim] and [N, U] style matrices of the training clips, which
+            `models.pose_style.retrieve` searches.
+        style_values: [N, style_dim] their style embeddings.
     """
 
     feature_mean: Tensor
@@ -121,7 +126,7 @@ class PoseGPT(nn.Module):
         self.style = nn.Sequential(
             nn.Linear(2 * config.code_dim, config.style_dim), nn.LayerNorm(config.style_dim)
         )
-        self.embedding = nn.Embedding(config.codes + 1, config.dim)  # the last one: nothing yet
+        self.embedding = nn.Embedding(config.codes + 1, config.dim)  # the last one: no code before
         if config.speech_dim:
             self.words = Conv(config.feature_dim, config.speech_dim, 2 * n, causal=True, stride=n)
             self.told = nn.Linear(config.speech_dim, config.dim)
@@ -146,7 +151,7 @@ class PoseGPT(nn.Module):
         self.register_buffer("style_values", torch.zeros(styles, config.style_dim))
 
     def encode_style(self, latents: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Style embedding of a motion by mean and deviation of its VQ-VAE latents.
+        """The style embedding of a motion, from the mean and deviation of its VQ-VAE latents.
 
         Args:
             latents: [B, K, code_dim] of `PoseVQVAE.encode`.
@@ -162,16 +167,16 @@ class PoseGPT(nn.Module):
         return self.style(torch.cat([mean, deviation], dim=1))
 
     def hear(self, features: Tensor, *, streamed: bool = False) -> Tensor:
-        """What each code is told of the speech; zeros stand for no speech at all.
+        """What PoseGPT gets of the speech at each code. Zeros in its place mean that there is no speech.
 
         Args:
             features: [B, 8 K, feature_dim] at 50 Hz, as `features.load_features` gives them.
-            streamed: nothing beyond `lookahead` is heard.
+            streamed: read no more than `lookahead` ahead.
         Returns:
-            [B, K, 1 + speech_dim]: the tempo, and what is said.
+            [B, K, 1 + speech_dim]: the tempo, then the content.
         """
         tempo = (self.streamed_tempo if streamed else self.tempo)(features[..., LOUDNESS])
-        # Of each speech about its own mean so far: a longer one begins as a shorter one.
+        # Relative to the mean so far and not of the whole speech, so that speech yet to come has no effect.
         heard = torch.arange(1, tempo.shape[1] + 1, device=tempo.device)
         tempo = tempo - tempo.cumsum(1) / (heard + PATIENCE)
         if not self.config.speech_dim:
@@ -184,10 +189,10 @@ class PoseGPT(nn.Module):
     def forward(
         self, before: Tensor, heard: Tensor, style: Tensor, past: Past | None = None
     ) -> Tensor:
-        """Logits of codes.
+        """Logits of each code of a sequence or of its next codes.
 
         Args:
-            before: [B, K] the code before each; `config.codes` where there is none.
+            before: [B, K] int64 the code before each; `config.codes` if there is none.
             heard: [B, K, 1 + speech_dim] from `hear`.
             style: [B, style_dim].
             past: of the codes before, see `step`; None for a whole sequence.
@@ -205,14 +210,24 @@ class PoseGPT(nn.Module):
     def step(
         self, before: Tensor, heard: Tensor, style: Tensor, state: State
     ) -> tuple[Tensor, State]:
-        """`forward` for the next codes of a sequence, and the state for those after; begin with `START`."""
+        """`forward` for the next codes of a sequence.
+
+        Args:
+            state: that the step before returned; `START` at the beginning.
+        Returns:
+            [B, K, codes] logits, and the state: [B, P, 2 dim] keys and values of each layer, P grows from 0
+            to window - 1.
+        """
         past = Past(state)
         return self(before, heard, style, past), past.state
 
     def pace(self, before: Tensor) -> Tensor:
-        """[B, K] codes -> [B, K, codes] how fast a step to each code is: log, in deviations.
+        """How fast the head moves in a step from a code to each of the codes.
 
-        From nothing all are alike.
+        Args:
+            before: [B, K] codes, as in `forward`.
+        Returns:
+            [B, K, codes] log of the distance, in deviations; 0 if there is no code before.
         """
         known = before < self.config.codes
         here = self.place[before.masked_fill(~known, 0)]
@@ -220,23 +235,23 @@ class PoseGPT(nn.Module):
         return steps / self.pace_std * known[..., None]
 
     def nats(self, codes: Tensor, heard: Tensor, style: Tensor, first: int) -> Tensor:
-        """Mean negative log-likelihood of codes [B, K] from number `first` on; the rest as in `forward`."""
+        """Mean negative log-likelihood, in nats, of codes [B, K] from code `first` on; see `forward`."""
         before = F.pad(codes[:, :-1], (1, 0), value=self.config.codes)
         logits = self(before, heard, style)[:, first:]
         return F.cross_entropy(logits.flatten(0, 1), codes[:, first:].flatten())
 
     def units(self, features: Tensor) -> Tensor:
-        """[S, D] features -> [S] the unit of speech, of the k-means clusters, that each frame belongs to."""
+        """[S, D] features -> [S] int64 unit of speech of each frame: the nearest of `centroids`."""
         return torch.cdist(
             (features - self.feature_mean) / self.feature_std, self.centroids
         ).argmin(1)
 
     def find_style(self, latents: Tensor, units: Tensor) -> Tensor:
-        """Style of a clip that was never trained on, by its semantic-aware style matrix.
+        """The style embedding of a clip that was not trained on, retrieved by its pose style matrix.
 
         Args:
-            latents: [K, code_dim] of the VQ-VAE's encoder.
-            units: [S] of `units`, several a code.
+            latents: [K, code_dim] of `PoseVQVAE.encode`.
+            units: [S] of `units`; S // K of them belong to each latent.
         Returns:
             [style_dim].
         """
@@ -254,16 +269,17 @@ class PoseGPT(nn.Module):
         prompt: Tensor,
         prompt_heard: Tensor,
     ) -> Iterator[int]:
-        """Draws code after code, for as long as there is speech.
+        """Draws one code after another, for as long as there is speech.
 
-        Guidance is classifier-free guidance (arXiv 2207.12598): logits are none + guidance x (heard - none).
-        A transformer that hears words runs twice for it, side by side.
+        Guidance is classifier-free guidance (arXiv 2207.12598): logits are none + guidance x (heard - none),
+        where `none` are those without speech. With a `speech_dim` the transformer runs on both in a batch of
+        two; without one, speech acts through the tempo alone, whose term in the logits is linear.
 
         Args:
             heard: [K, 1 + speech_dim] of the speech, from `hear`.
             style: [1, style_dim].
-            prompt: [P] codes of a reference that went before, P >= 0: the sequence goes on in their way.
-            prompt_heard: [P, 1 + speech_dim] of the reference's own speech.
+            prompt: [P] codes of a reference, P >= 0, which the sequence continues.
+            prompt_heard: [P, 1 + speech_dim] of the speech of the reference.
         Yields:
             K codes.
         """
@@ -298,6 +314,6 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     if sampling.temperature == 0:
         return int(logits.argmax())
     share, order = (logits / sampling.temperature).softmax(0).sort(descending=True)
-    # Those before which less than top_p is gathered: at least the likeliest one.
+    # Codes are kept as long as the likelier ones sum to less than top_p: at least one of them.
     kept = share.cumsum(0) - share < sampling.top_p
     return int(order[torch.multinomial(share * kept, 1, generator=generator)])

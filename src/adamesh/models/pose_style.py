@@ -1,7 +1,7 @@
 """The semantic-aware pose style matrix (AdaMesh, arXiv 2310.07236, section 3.3) and retrieval by it.
 
-For each unit of speech, what the head does while that unit is heard: the mean of the VQ-VAE's latents. Two
-people who move alike at the same sounds have matrices close to each other, whatever sentences they spoke.
+A row for each unit of speech: the mean of the VQ-VAE's latents while that unit is spoken. Two people who move
+alike at the same sounds have similar matrices, whatever they say.
 """
 
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 4  # styles that are blended
-FEWEST_SHARED = 2  # units that two clips must share to be compared at all
+NEIGHBOURS = 4  # nearest styles that are blended
+FEWEST_SHARED = 2  # units that two clips must share to be compared
 
 
 @dataclass(frozen=True)
 class StyleMatrix:
-    """One clip's matrix.
+    """The style matrix of a clip.
 
     Attributes:
-        mean: [U, D] mean latent of each unit, zero where the unit does not occur.
-        present: [U] float, 1 where it occurs.
+        mean: [U, D] mean latent of each unit, zero if the unit does not occur.
+        present: [U] float, 1 if it occurs.
     """
 
     mean: Tensor
@@ -27,11 +27,11 @@ class StyleMatrix:
 
 
 def style_matrix(latents: Tensor, units: Tensor, n_units: int) -> StyleMatrix:
-    """The matrix of a motion.
+    """The style matrix of a clip.
 
     Args:
         latents: [K, D] of `PoseVQVAE.encode`.
-        units: [S] unit of each feature frame, several feature frames a latent: S <= K S/K.
+        units: [S] int64 unit of each feature frame; S // K of them belong to each latent.
         n_units: U.
     """
     each = len(units) // max(len(latents), 1)
@@ -43,15 +43,16 @@ def style_matrix(latents: Tensor, units: Tensor, n_units: int) -> StyleMatrix:
 
 
 def retrieve(matrix: StyleMatrix, keys: Tensor, present: Tensor, values: Tensor) -> Tensor:
-    """A style for a clip that was never trained on: those of its nearest neighbours, blended.
+    """The style embedding of a clip that was not trained on: a blend of those of its nearest neighbours.
 
-    The paper takes the nearest one's; a blend also lies between the styles that were seen.
+    The paper takes that of the nearest one. A blend can also give styles between those that were seen.
 
     Args:
-        keys: [N, U, D] matrices of the training clips, with present [N, U].
+        keys: [N, U, D] `mean` of the matrices of the training clips.
+        present: [N, U] the same of `present`.
         values: [N, style_dim] their style embeddings.
     Returns:
-        [style_dim]; the mean over all of them if nothing can be compared.
+        [style_dim]; the mean of all `values` if no clip shares enough units with this one.
     """
     both = present * matrix.present
     distance = ((keys - matrix.mean).square().mean(2) * both).sum(1) / both.sum(1).clamp_min(1)

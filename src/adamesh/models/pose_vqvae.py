@@ -1,10 +1,11 @@
 """The discrete prior of head motion (AdaMesh, arXiv 2310.07236, section 3.3): a VQ-VAE over rotations.
 
-Motion comes in the person's own units: rotation about the mean pose, divided by its deviation on each axis
-(`motion.head`). So a head that hardly moves and one that swings use the same codes, and how much a person
+Motion is in the person's own units: rotation about the mean pose, divided by its deviation on each axis
+(`motion.head`). So people who move their heads little and much share the same codes, and how much somebody
 moves is a number of their style.
 
-The encoder sees both sides of a moment; the decoder is causal, so that codes become motion as they come.
+The encoder sees frames before and after; the decoder is causal, so that it can turn codes into motion while
+they are generated.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class PoseVQVAEConfig:
     frames_per_code: int = 4  # motion frames: 160 ms
     dim: int = 96
     kernel: int = 5
-    blocks: int = 3  # on each side
+    blocks: int = 3  # in the encoder and in the decoder
 
 
 class _Residual(nn.Module):
@@ -44,7 +45,7 @@ class _Residual(nn.Module):
 class PoseVQVAE(nn.Module):
     """Head rotations in a person's own units <-> codes.
 
-    Buffer `codebook` [codes, code_dim] is Z; the recipe that trains the network fills it.
+    The buffer `codebook` [codes, code_dim] is filled by the recipe that trains the network.
     """
 
     codebook: Tensor
@@ -58,7 +59,7 @@ class PoseVQVAE(nn.Module):
         self.to_code = nn.Linear(config.dim, config.code_dim)
         self.from_code = Conv(config.code_dim, config.dim, 3, causal=True)
         self.decoder = nn.ModuleList(_Residual(config, causal=True) for _ in range(config.blocks))
-        # One frame after another from here on: codes of 160 ms must not show as steps.
+        # From here on at the frame rate, so that codes of 160 ms do not show as steps.
         self.spread = nn.Linear(config.dim, n * config.dim)
         self.smooth = _Residual(config, causal=True)
         self.output = Conv(config.dim, AXES, config.kernel, causal=True)
@@ -88,6 +89,14 @@ class PoseVQVAE(nn.Module):
         return self.decode(self.codebook[codes])
 
     def step(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
-        """`motion` of the next codes of a sequence, and the state for those after; begin with `START`."""
+        """The motion of the next codes of a sequence.
+
+        Args:
+            codes: [B, K].
+            state: that the step before returned; `START` at the beginning.
+        Returns:
+            [B, T, 3] motion in own units, and the state: [B, 2, code_dim] latents, [B, kernel - 1, dim] of
+            each of `blocks`, and [B, kernel - 1, dim] of `smooth` and of `output` each.
+        """
         past = Past(state)
         return self.decode(self.codebook[codes], past), past.state

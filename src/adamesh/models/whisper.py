@@ -1,7 +1,8 @@
-"""The first layers of Whisper's encoder (arXiv 2212.04356): mel frames in, what is heard at 50 Hz out.
+"""The first layers of Whisper's encoder (arXiv 2212.04356): mel frames in, hidden states at 50 Hz out.
 
-Trained on 680,000 hours of speech, its lower layers know the sounds of any voice, room and language. Built
-of the same parts as every other network here; weights by `tools/build_whisper.py`.
+Whisper was trained on 680,000 hours of speech, so what its lower layers tell of sounds holds for any voice,
+room and language. The layers are built of the parts in `adamesh.nn`; `tools/build_whisper.py` converts the
+weights.
 """
 
 import math
@@ -15,8 +16,11 @@ from adamesh.nn.conformer import Blockwise
 from adamesh.nn.state import Past, State
 from adamesh.nn.transformer import TransformerBlock
 
-POSITIONS = 1500  # frames, 30 s: as far as Whisper ever counted; a longer stream counts anew
-BEFORE, AFTER = 2, 1  # hops that the convolutions see beyond those of their own frames
+POSITIONS = 1500  # frames, 30 s: as many as Whisper was trained on; in longer streams they repeat
+BEFORE, AFTER = (
+    2,
+    1,
+)  # mel frames that the convolutions need before and after those of their own frames
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,11 @@ class WhisperConfig:
     mel_dim: int = 80
     dim: int = 512
     heads: int = 8
-    layers: int = 3  # of the 6; see docs/decisions.md
+    layers: int = 3  # of Whisper's 6; docs/decisions.md says why
 
 
 class WhisperEncoder(nn.Module):
-    """Hidden states after the last of the layers that are kept."""
+    """Mel frames -> hidden states after the last layer that is kept."""
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
@@ -49,11 +53,11 @@ class WhisperEncoder(nn.Module):
         past: Past | None = None,
         first: int | Tensor = 0,
     ) -> Tensor:
-        """Hidden states of all frames of a chunk.
+        """Hidden states of all frames of a recording or of its next chunk.
 
         Args:
             mels: [B, BEFORE + 2 S + AFTER, mel_dim] of `audio.whisper_mel`.
-            blockwise: what of the others a frame sees; None: all of the chunk.
+            blockwise: which frames a frame sees; None: all that are given.
             past: of the chunks before, with `blockwise`; see `step`.
             first: position of the first frame in the recording; a tensor [] where it is an input.
         Returns:
@@ -69,7 +73,15 @@ class WhisperEncoder(nn.Module):
     def step(
         self, mels: Tensor, blockwise: Blockwise, state: State, first: int | Tensor
     ) -> tuple[Tensor, State]:
-        """`forward` for the next blocks of a stream, and the state for those after; begin with `START`."""
+        """`forward` for the next chunk of a stream.
+
+        Args:
+            mels: of a number of blocks, S a multiple of `blockwise.frames`; the last chunk may be shorter.
+            state: that the chunk before returned; `START` at the beginning.
+        Returns:
+            [B, S, dim], and the state: [B, P, 2 dim] keys and values of each layer, P grows from 0 to
+            `blockwise.past`.
+        """
         past = Past(state)
         return self(mels, blockwise, past, first), past.state
 
@@ -77,7 +89,7 @@ class WhisperEncoder(nn.Module):
 def positions(
     first: int | Tensor, count: int, dim: int, device: torch.device | None = None
 ) -> Tensor:
-    """[count, dim] sinusoids of the frames from `first` on, as Whisper has them, again after `POSITIONS`."""
+    """[count, dim] Whisper's sinusoids for the frames from `first` on; they repeat after `POSITIONS`."""
     half = dim // 2
     scale = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half, device=device))
     angle = ((first + torch.arange(count, device=device)) % POSITIONS)[:, None] * scale

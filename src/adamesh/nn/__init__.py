@@ -1,1 +1,1 @@
-"""Network parts that know no domain words: attention, convolution, Conformer blocks, MoLoRA."""
+"""Parts of networks, for any domain: attention, convolution, Conformer and transformer blocks, MoLoRA."""

@@ -1,9 +1,10 @@
-"""Conformer blocks, causal with a carried state or bidirectional.
+"""Conformer blocks, causal or bidirectional.
 
 A block is multi-head attention, then a convolution module, then layer norm, with residuals around the
 first two (AdaMesh, arXiv 2310.07236, section 3; Conformer, arXiv 2005.08100, for the convolution module).
 
-Causal parts look back a fixed number of frames and never ahead; `nn.state` keeps what they need of the past.
+Causal parts look back a fixed number of frames and never ahead, so they can stream; `nn.state` carries the
+frames they look back at from chunk to chunk.
 """
 
 from dataclasses import dataclass
@@ -17,13 +18,21 @@ from adamesh.nn.state import Past
 
 @dataclass(frozen=True)
 class Blockwise:
-    """Frames see their own block to its end, and a number of frames before it: what a stream has heard."""
+    """An attention pattern: a frame sees all of its own block, and a number of frames before the block.
 
-    frames: int  # of a block
-    past: int  # frames before a block that it sees
+    A stream that handles one block at a time has exactly these frames.
+    """
+
+    frames: int  # in a block
+    past: int  # frames before the block
 
     def visible(self, frames: int, past: int, device: torch.device | None = None) -> Tensor:
-        """[frames, past + frames] bool: who of the past and the frames themselves is seen by each frame."""
+        """[frames, past + frames] bool: row t is True for the frames that frame t sees.
+
+        Args:
+            frames: in the chunk, which begins with a block.
+            past: frames before the chunk.
+        """
         here = torch.arange(frames, device=device)[:, None]
         there = torch.arange(-past, frames, device=device)[None]
         start = here - here % self.frames
@@ -34,8 +43,8 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention.
 
     With a `window` it is causal: frame t sees frames t - window + 1 .. t, and a learned bias for each head
-    and distance tells them apart. Without, every frame sees every valid frame, or what `Blockwise` lets it
-    see, and order plays no part.
+    and distance encodes their order. Without one, every frame sees all valid frames, or those that a
+    `Blockwise` pattern allows, and their order has no effect.
     """
 
     def __init__(self, dim: int, heads: int, window: int | None) -> None:
@@ -56,18 +65,22 @@ class SelfAttention(nn.Module):
         past: Past | None = None,
         blockwise: Blockwise | None = None,
     ) -> Tensor:
-        """Attends.
+        """Self-attention over the frames of a sequence or of its next chunk.
 
         Args:
             x: [B, T, D].
             mask: [B, T] bool, True = valid.
-            past: of earlier chunks.
-            blockwise: without a window only; a chunk then begins with a block.
+            past: keeps keys and values [B, P, 2 D] of earlier chunks; P grows from 0 to window - 1, or to
+                `blockwise.past`.
+            blockwise: only without a window; a chunk then has to begin with a block.
+        Returns:
+            [B, T, D].
         """
-        keys_values, before = torch.cat([self.key(x), self.value(x)], dim=2), 0
-        if past is not None:  # the past's keys and values are kept, so none is computed twice
+        keys_values = torch.cat([self.key(x), self.value(x)], dim=2)
+        if past is not None:  # keys and values are kept, so none is computed twice
             reach = blockwise.past if blockwise else (self.window or 1) - 1
-            keys_values, before = past.extend(keys_values, reach)
+            keys_values = past.extend(keys_values, reach)
+        before = keys_values.shape[1] - x.shape[1]
         q, k, v = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D/H]
             for part in (self.query(x), *keys_values.chunk(2, dim=2))
@@ -79,7 +92,7 @@ class SelfAttention(nn.Module):
         if mask is not None:
             invalid = ~mask[:, None, None, :]
             base = x.new_zeros(1, 1, 1, 1) if bias is None else bias
-            # A finite floor: an all-masked row must give numbers, not NaN.
+            # Finite, so that a row in which everything is masked gives numbers and not NaN.
             bias = base.masked_fill(invalid, torch.finfo(x.dtype).min / 2)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.out(y.transpose(1, 2).flatten(2))
@@ -97,7 +110,7 @@ class SelfAttention(nn.Module):
 
 
 class Conv(nn.Conv1d):
-    """1-D convolution over [B, T, D]; causal ones see only the past, others both sides alike."""
+    """1-D convolution over [B, T, D], padded with zeros: causal ones before it only, others on both sides."""
 
     def __init__(
         self,
@@ -111,23 +124,29 @@ class Conv(nn.Conv1d):
     ) -> None:
         super().__init__(dim_in, dim_out, kernel, stride=stride, groups=groups)
         self.causal = causal
-        self.reach = kernel - stride  # frames needed beside the strided ones themselves
+        self.reach = kernel - stride  # frames of padding
 
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        """Args: x [B, T, D_in], T a multiple of the stride. Returns: [B, T / stride, D_out]."""
-        if self.causal:
-            before = 0
-            if past is not None:
-                x, before = past.extend(x, self.reach)
-            left, right = self.reach - before, 0
-        else:
+        """Convolution over the frames of a sequence or of its next chunk.
+
+        Args:
+            x: [B, T, D_in], T a multiple of the stride.
+            past: if causal, takes the place of the padding; keeps [B, reach, D_in] of earlier chunks, and
+                nothing if the reach is 0.
+        Returns:
+            [B, T / stride, D_out].
+        """
+        left, right = self.reach, 0
+        if not self.causal:
             left, right = self.reach - self.reach // 2, self.reach // 2
+        elif past is not None and self.reach:
+            x, left = past.extend(x, self.reach, zeros=self.reach), 0
         y = super().forward(F.pad(x.transpose(1, 2), (left, right)))
         return y.transpose(1, 2)
 
 
 class ConvModule(nn.Module):
-    """Pointwise, gated linear unit, depthwise, norm, SiLU, pointwise."""
+    """The Conformer's convolution module: pointwise, gated linear unit, depthwise, norm, SiLU, pointwise."""
 
     def __init__(self, dim: int, kernel: int, *, causal: bool) -> None:
         super().__init__()
@@ -140,13 +159,13 @@ class ConvModule(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, past: Past | None = None) -> Tensor:
         x = F.glu(self.expand(x), dim=2)
-        if mask is not None:  # padding must not leak through the kernel into valid frames
+        if mask is not None:  # the kernel would carry padding into valid frames
             x = x * mask[:, :, None]
         return self.project(F.silu(self.norm(self.depthwise(x, past))))
 
 
 class ConformerBlock(nn.Module):
-    """Attention and convolution, each behind a norm and inside a residual, then a norm."""
+    """Attention, then convolution, each after a layer norm and with a residual; a last norm."""
 
     def __init__(
         self, dim: int, heads: int, kernel: int, *, window: int | None, dropout: float

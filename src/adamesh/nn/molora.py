@@ -5,10 +5,10 @@ A weight W0 gets N low-rank branches of *different* ranks, all added:
     W = W0 + sum_i (alpha_i / r_i) B_i A_i
 
 For a linear layer W0 is [m, n], B_i [m, r_i], A_i [r_i, n]. A 1-D convolution weight [m, n / groups, k] is
-unrolled to [m, (n / groups) k]. The shapes printed in the paper's figure do not multiply out to m x n x k;
-these do. r_i is cut to min(m, n k / groups). B_i starts at zero, so an adapted model starts as the identity.
+unrolled to [m, (n / groups) k]; the shapes in the paper's figure do not multiply out to m x n x k. r_i is cut
+to min(m, n k / groups). B_i starts at zero, so new branches change nothing until they are trained.
 
-The branches sit on the weights as parametrizations: a layer is used, saved and moved as before.
+The branches are parametrizations of the weights, so layers are called, saved and moved as before.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ class Branch:
 
 
 class LowRankMixture(nn.Module):
-    """W0 -> W0 + sum_i (alpha_i / r_i) B_i A_i, in the shape of W0."""
+    """The parametrization W0 -> W0 + sum_i (alpha_i / r_i) B_i A_i of one weight."""
 
     def __init__(self, shape: torch.Size, branches: tuple[Branch, ...], generator: torch.Generator):
         super().__init__()
@@ -51,9 +51,10 @@ class LowRankMixture(nn.Module):
 
     @torch.no_grad()
     def set_change(self, change: Tensor) -> None:
-        """Makes the branches add `change` [m, n k] to the weight, or the nearest they can.
+        """Sets the branches so that they add `change` [m, n k] to the weight.
 
-        Singular values go to the branches in order: the first one has what is largest.
+        If its rank is higher than theirs together, they add the nearest matrix of their rank. The largest
+        singular values go to the first branch, the next ones to the second, and so on.
         """
         left, values, right = torch.linalg.svd(change, full_matrices=False)
         first = 0
@@ -67,7 +68,7 @@ class LowRankMixture(nn.Module):
 
 
 def adaptable_layers(model: nn.Module) -> list[str]:
-    """Names of the layers that branches can be put on: every linear and 1-D convolution."""
+    """Names of the layers that can have branches: all linear layers and 1-D convolutions."""
     return [name for name, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv1d)]
 
 
@@ -78,7 +79,11 @@ def attach(
     seed: int,
     layers: Iterable[str] | None = None,
 ) -> None:
-    """Freezes `model` and puts branches on the weights of `layers`, of all that can have them by default."""
+    """Freezes `model` and adds branches to the weights of `layers`, by default of all adaptable layers.
+
+    Args:
+        seed: of the values that A starts with; drawn on the CPU, so they are the same on every device.
+    """
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
     for name in adaptable_layers(model) if layers is None else layers:
@@ -88,7 +93,7 @@ def attach(
 
 
 def adapted_layers(model: nn.Module) -> dict[str, LowRankMixture]:
-    """Every adapted layer's name and its branches."""
+    """The branches of each layer that has some, by the layer's name."""
     return {
         name: layer.parametrizations.weight[0]
         for name, layer in model.named_modules()
@@ -106,7 +111,7 @@ def parameter_groups(model: nn.Module, branches: tuple[Branch, ...]) -> list[dic
 
 
 def branch_state(model: nn.Module) -> dict[str, Tensor]:
-    """The branches alone, by layer name: what a personal style has to store."""
+    """The tensors of all branches by name: all of an adapted model that a style has to store."""
     return {
         f"{layer}.{name}": tensor.detach().clone()
         for layer, mixture in adapted_layers(model).items()
@@ -115,7 +120,9 @@ def branch_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_branches(model: nn.Module, branches: tuple[Branch, ...], state: dict[str, Tensor]) -> None:
-    """Puts the branches of a `branch_state` on a model that has none, each layer those that are given for it.
+    """Adds the branches of a `branch_state` to a model that has none.
+
+    A layer gets those of `branches` whose tensors are given for it.
 
     Raises:
         KeyError: the model lacks a layer, or a matrix is missing.
@@ -143,13 +150,13 @@ def load_branches(model: nn.Module, branches: tuple[Branch, ...], state: dict[st
 def mixed_branches(
     parts: Sequence[tuple[float, tuple[Branch, ...], dict[str, Tensor]]],
 ) -> tuple[tuple[Branch, ...], dict[str, Tensor]]:
-    """One mixture whose change of each weight is the weighted sum of those of several: W0 + sum_j w_j dW_j.
+    """One mixture that changes each weight by a weighted sum of the changes of several: W0 + sum_j w_j dW_j.
 
-    The branches of all lie side by side, each B times its mixture's weight, so nothing is approximated.
+    It has the branches of all of them, with B multiplied by w_j, so the sum is exact.
 
     Args:
-        parts: of each mixture its weight, its branches and its `branch_state`, all of the same model; one
-            without branches changes nothing.
+        parts: w_j, branches and `branch_state` of each mixture, all of the same model; a mixture without
+            branches changes nothing.
     Returns:
         The branches and the `branch_state` of the sum.
     """
@@ -165,7 +172,7 @@ def mixed_branches(
 
 
 def merge(model: nn.Module) -> dict[str, Tensor]:
-    """Folds the branches into the weights, in place, so that inference costs nothing extra.
+    """Adds the branches to the weights in place and removes them, so that inference costs nothing extra.
 
     Returns:
         The weights W0 by layer name, for `unmerge`.

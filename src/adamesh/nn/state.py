@@ -1,46 +1,67 @@
-"""What causal networks keep of the past, so that a sequence in chunks gives what the whole gives.
+"""What causal networks keep of the past, so that a sequence in chunks gives what the whole sequence gives.
 
-A `State` is plain tensors: it can be saved, sent, and be an input and an output of an exported network.
+Nothing of a stream is stored in a module. A network that streams has a method `step`, which takes a chunk and
+a `State` and returns the next `State`: plain tensors that can be saved, sent to another process, and be
+inputs and outputs of an exported graph.
 """
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-State = tuple[
-    Tensor, ...
-]  # [B, P, D] for each causal part, in the order in which the network runs them
+# One tensor for each causal part, in the order in which the network runs them; `step` documents the shapes.
+State = tuple[Tensor, ...]
 START: State = ()  # before the first chunk
 
 
 class Past:
-    """The state during one pass: gives each causal part its past, and collects what it needs next time.
+    """The state of a network during one pass over a chunk.
 
-    Args:
-        state: of the chunk before.
+    `step` makes one of the state it is given and hands it to the parts. Each causal part calls `extend` once,
+    which gives it what it kept of earlier chunks and keeps what it needs for the next one. `state` is then
+    what `step` returns.
     """
 
     def __init__(self, state: State) -> None:
-        self._given: Iterator[Tensor] | None = iter(state) if state else None
+        """Args: state: that the step before returned, or `START`."""
+        self._given = state
         self._kept: list[Tensor] = []
 
-    def extend(self, x: Tensor, keep: int) -> tuple[Tensor, int]:
-        """Puts the past of the part that runs now before its input, and keeps the end of both.
+    def extend(self, x: Tensor, keep: int, *, zeros: int = 0) -> Tensor:
+        """Puts the past of the part that is running before its new frames.
 
         Args:
             x: [B, T, D] new frames.
-            keep: frames to remember, >= 0.
+            keep: the last frames of the result that the next chunk needs, >= 0.
+            zeros: frames of zeros that a sequence begins with.
         Returns:
-            [B, P + T, D] and the number P of past frames in it, P <= keep.
+            [B, P + T, D].
+        Raises:
+            ValueError: the state has fewer tensors than this network takes.
         """
-        frames = x.shape[1]
-        if self._given is not None:
-            x = torch.cat([next(self._given), x], dim=1)
-        self._kept.append(x[:, max(x.shape[1] - keep, 0) :].detach())
-        return x, x.shape[1] - frames
+        if not self._given:
+            before = x.new_zeros(x.shape[0], zeros, x.shape[2])
+        elif len(self._kept) < len(self._given):
+            before = self._given[len(self._kept)]
+        else:
+            raise self._misfit(f"more than {len(self._given)}")
+        x = torch.cat([before, x], dim=1)
+        # A copy: a view would keep the memory of the whole chunk.
+        self._kept.append(x[:, max(x.shape[1] - keep, 0) :].detach().clone())
+        return x
 
     @property
     def state(self) -> State:
-        """For the next chunk, after all parts have run."""
+        """For the next chunk, after all parts have run.
+
+        Raises:
+            ValueError: the state that was given has more tensors than this network takes.
+        """
+        if self._given and len(self._kept) != len(self._given):
+            raise self._misfit(f"{len(self._kept)}")
         return tuple(self._kept)
+
+    def _misfit(self, wanted: str) -> ValueError:
+        return ValueError(
+            f"the state has {len(self._given)} tensors, this network takes {wanted}; "
+            "pass START or what its own step returned"
+        )

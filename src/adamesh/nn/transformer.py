@@ -1,4 +1,4 @@
-"""A causal transformer block (arXiv 1706.03762, norms before the parts as in GPT-2)."""
+"""A transformer block (arXiv 1706.03762), with the norms before attention and perceptron as in GPT-2."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,7 +8,10 @@ from adamesh.nn.state import Past
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a two-layer perceptron, each behind a norm, residual; `window` as in `SelfAttention`."""
+    """Attention, then a perceptron of two layers, each after a layer norm and with a residual.
+
+    `window` as in `SelfAttention`: with one the block is causal.
+    """
 
     def __init__(self, dim: int, heads: int, *, window: int | None, dropout: float) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.regression import regression_size
 from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
-from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.loop import CPU, LoopConfig, optimize
 from adamesh.training.statistics import feature_statistics, motion_deviation
 from adamesh.training.teaching import taught_sequences
 
@@ -83,6 +83,7 @@ def train_expression(
     leave_out: str | None = None,
     teachers: Sequence[ExpressionAdapter] = (),
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on a corpus, resuming from `folder` if a run stopped there.
 
@@ -120,7 +121,9 @@ def train_expression(
     judged = load_sequences(
         valid, features, face, delays=late, progress=under("load valid", progress)
     )
-    return fit_expression(config, [*seen, *quiet, *taught], judged, face, folder, progress=progress)
+    return fit_expression(
+        config, [*seen, *quiet, *taught], judged, face, folder, progress=progress, device=device
+    )
 
 
 def fit_expression(
@@ -131,6 +134,7 @@ def fit_expression(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on sequences; see `loop.optimize`.
 
@@ -161,7 +165,7 @@ def fit_expression(
         config.model.space,
         {SILENCE: config.silence, TAUGHT: config.taught},
     )
-    loss_function = ExpressionLoss(face, config.loss)
+    loss_function = ExpressionLoss(face, config.loss, device)
     groups: dict[str, list[Clip]] = {}
     for sequence in valid:
         groups.setdefault(sequence.speaker, []).append(sequence)
@@ -191,6 +195,7 @@ def fit_expression(
         loss=lambda batch: _loss(model, loss_function, batch),
         validate=figures,
         progress=progress,
+        device=device,
     )
     target = folder / "expression.safetensors"
     save_network(target, trained, {"training": config.model_dump(mode="json"), "clips": len(train)})
@@ -223,7 +228,7 @@ def _check_space(config: ExpressionConfig, face: Face, sequences: list[Clip]) ->
 
 
 def _loss(model: ExpressionAdapter, loss_function: ExpressionLoss, batch: Batch) -> Tensor:
-    style = torch.zeros(len(batch.motion), model.config.style_dim)
+    style = batch.motion.new_zeros(len(batch.motion), model.config.style_dim)
     if batch.conditioned.any():  # the others need none: half of the references are never read
         read = model.encode_style(batch.reference[batch.conditioned])
         style = style.to(read.dtype).index_put((batch.conditioned.nonzero()[:, 0],), read)

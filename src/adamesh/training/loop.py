@@ -1,8 +1,10 @@
 """The one training loop: seeded, resumable, logged; recipes say what a step's loss is."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +17,8 @@ from adamesh.files import atomic_output
 from adamesh.progress import Progress, no_progress
 
 Batch = TypeVar("Batch")
+
+CPU = torch.device("cpu")
 
 
 class LoopConfig(BaseModel):
@@ -59,6 +63,7 @@ def optimize(
     loss: Callable[[Batch], Tensor],
     validate: Callable[[Any], dict[str, float]],
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> nn.Module:
     """Optimises `model`, resuming from `folder` if a run stopped there.
 
@@ -66,17 +71,20 @@ def optimize(
     uninterrupted one ends.
 
     Args:
-        draw: the batch of a step, a function of the step alone.
-        loss: of a batch.
+        model: moved to `device`, with its averaged copy.
+        draw: the batch of a step, a dataclass of tensors, a function of the step alone.
+        loss: of a batch, which is on `device`.
         validate: figures by name of the averaged model, which is in eval mode.
         progress: told how far it is.
+        device: that the model is trained on.
     Returns:
-        The averaged model, in eval mode.
+        The averaged model, in eval mode, on the CPU.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     run = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    model.to(device)
     average: Any = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
     )
@@ -85,20 +93,21 @@ def optimize(
     )
     step = 0
     if run.state.exists():
-        saved = torch.load(run.state, weights_only=True)
+        saved = torch.load(run.state, map_location=CPU, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
     model.train()
     average.eval()
+    precision = torch.autocast(device.type, torch.bfloat16) if config.bfloat16 else nullcontext()
     with SummaryWriter(folder) as writer:
         while step < config.steps:
             torch.manual_seed(hash((config.seed, step)) & 0x7FFFFFFF)
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(config, step)
-            batch = draw(step)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            batch = on_device(draw(step), device)
+            with precision:
                 value = loss(batch)
             optimizer.zero_grad()
             value.backward()
@@ -127,7 +136,15 @@ def optimize(
                 with atomic_output(run.state) as temporary:
                     torch.save(state, temporary)
     trained: nn.Module = average.module
-    return trained
+    return trained.cpu()
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch, a dataclass of tensors, with all of them on `device`."""
+    fields: Any = batch
+    moved = {f.name: getattr(batch, f.name).to(device) for f in dataclasses.fields(fields)}
+    result: Batch = dataclasses.replace(fields, **moved)
+    return result
 
 
 def _learning_rate(config: LoopConfig, step: int) -> float:

@@ -35,7 +35,7 @@ from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.motion.spaces import MOUTH
 from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
-from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.loop import CPU, LoopConfig, optimize
 from adamesh.training.statistics import feature_statistics, motion_deviation
 
 FOLDS = 2  # of the people whose offsets are looked for
@@ -68,6 +68,7 @@ def train_opening(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on a corpus, whose offsets it finds itself; resumes from `folder` if a run stopped there.
 
@@ -89,7 +90,7 @@ def train_opening(
         )
         for split, other_voices in (("train", config.other_voices), ("valid", 0))
     )
-    return fit_opening(config, train, valid, face, folder, progress=progress)
+    return fit_opening(config, train, valid, face, folder, progress=progress, device=device)
 
 
 def fit_opening(
@@ -100,6 +101,7 @@ def fit_opening(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Finds the offsets of the training sequences, then trains on them.
 
@@ -110,8 +112,10 @@ def fit_opening(
         The checkpoint.
     """
     config = config.model_copy(update={"model": _sized(config.model, train[0])})
-    delays = _find_delays(config, train, face, folder, progress)
-    trained = _fit(config, with_delays(train, delays), valid, face, folder, "training", progress)
+    delays = _find_delays(config, train, face, folder, progress, device)
+    trained = _fit(
+        config, with_delays(train, delays), valid, face, folder, "training", progress, device
+    )
     target = folder / "opening.safetensors"
     facts: dict[str, object] = {
         "training": config.model_dump(mode="json"),
@@ -132,6 +136,7 @@ def _find_delays(
     face: Face,
     folder: Path,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> dict[str, float]:
     """Seconds by which each training video's sound is late, by networks that never saw the person."""
     file = folder / "delays.json"
@@ -146,7 +151,7 @@ def _find_delays(
             others = with_delays([s for s in train if s.speaker not in held], before)
             stage = f"offsets {number * FOLDS + fold + 1}/{config.rounds * FOLDS}"
             place = folder / f"round{number}-fold{fold}"
-            network = _fit(quick, others, [], face, place, stage, progress)
+            network = _fit(quick, others, [], face, place, stage, progress, device)
             for sequence in train:
                 if sequence.speaker in held:
                     offset = offset_of_curves(*curves(network, face, sequence))
@@ -213,6 +218,7 @@ def _fit(
     folder: Path,
     stage: str,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> OpeningNetwork:
     torch.manual_seed(config.seed)
     network = OpeningNetwork(config.model)
@@ -221,9 +227,9 @@ def _fit(
     network.feature_std.copy_(deviation)
     plain = Augmentation(style_gain=0.0, drop_condition=1.0, mirror=0.0, speed=1.0)
     sampler = WindowSampler(train, config.window, 0, 2, plain, config.seed, face.space)
-    direction = 1000.0 * opening_direction(face)[1] / TYPICAL
+    direction = 1000.0 * opening_direction(face)[1].to(device) / TYPICAL
     actions = MOUTH if face.space == "arkit52" else list(range(train[0].motion.shape[1]))
-    scale = motion_deviation(train)[actions]
+    scale = motion_deviation(train)[actions].to(device)
 
     def loss(batch: Batch) -> Tensor:
         given = network(batch.features)
@@ -248,6 +254,7 @@ def _fit(
         loss=loss,
         validate=validate,
         progress=under(stage, progress),
+        device=device,
     )
     assert isinstance(trained, OpeningNetwork)
     return trained

@@ -20,7 +20,7 @@ from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import MIRROR_AXES, deviation
 from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
-from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.loop import CPU, LoopConfig, optimize
 from adamesh.training.statistics import balanced_scale
 
 IGNORED = -100  # code of frames beyond a clip's end
@@ -66,13 +66,14 @@ def _loss(model: PoseGPT, vqvae: PoseVQVAE, batch: PoseBatch, config: PoseGPTTra
     nothing, rows = model.config.codes, len(batch.motion)
     latents, shown, valid = _codes(vqvae, batch.reference, batch.reference_mask)
     _, wanted, _ = _codes(vqvae, batch.motion, batch.mask)
-    kept = torch.rand(rows, 1) >= config.drop_style
+    device = batch.motion.device
+    kept = torch.rand(rows, 1, device=device) >= config.drop_style
     style = model.encode_style(latents, valid) * kept
     before = F.pad(torch.cat([shown, wanted], 1)[:, :-1], (1, 0), value=nothing)
-    blank = (before == IGNORED) | (torch.rand(before.shape) < config.drop_code)
+    blank = (before == IGNORED) | (torch.rand(before.shape, device=device) < config.drop_code)
     before = before.masked_fill(blank, nothing)
     heard = torch.cat([model.hear(batch.reference_features), model.hear(batch.features)], dim=1)
-    spoken = torch.rand(rows, 1, 1) >= config.drop_speech
+    spoken = torch.rand(rows, 1, 1, device=device) >= config.drop_speech
     logits = model(before, heard * spoken, style)
     judged = logits[:, shown.shape[1] :]
     return F.cross_entropy(judged.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED)
@@ -228,19 +229,19 @@ def code_figures(
         `right`: with the clip's own speech, `streamed`: as a stream hears it, `wrong`: with another
         clip's, `none`: without any.
     """
-    n = vqvae.config.frames_per_code
+    device, n = vqvae.codebook.device, vqvae.config.frames_per_code
     per_code = n * FEATURES_PER_FRAME
     totals = dict.fromkeys(("right", "streamed", "wrong", "none"), 0.0)
     count = 0
     for i, sequence in enumerate(sequences):
         half = len(sequence.motion) // n // 2
         k = 2 * half
-        other = sequences[(i + 1) % len(sequences)].voices[0].float()
+        other = sequences[(i + 1) % len(sequences)].voices[0].to(device).float()
         with torch.inference_mode():
-            latents = vqvae.encode(sequence.motion[None, : k * n])
+            latents = vqvae.encode(sequence.motion[None, : k * n].to(device))
             codes = vqvae.codes(latents)
             style = model.encode_style(latents[:, :half])
-            own = sequence.voices[0].float()
+            own = sequence.voices[0].to(device).float()
             own = F.pad(own, (0, 0, 0, max(k * per_code - len(own), 0)))[None, : k * per_code]
             another = other.repeat(-(-k * per_code // len(other)), 1)[None, : k * per_code]
             right, wrong = model.hear(own), model.hear(another)
@@ -264,6 +265,7 @@ def train_pose_gpt(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on a corpus, resuming from `folder` if a run stopped there.
 
@@ -284,7 +286,7 @@ def train_pose_gpt(
         )
         for split, other_voices in (("train", config.other_voices), ("valid", 0))
     )
-    return fit_pose_gpt(config, vqvae, train, valid, folder, progress=progress)
+    return fit_pose_gpt(config, vqvae, train, valid, folder, progress=progress, device=device)
 
 
 def fit_pose_gpt(
@@ -295,6 +297,7 @@ def fit_pose_gpt(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on sequences; see `loop.optimize`.
 
@@ -310,6 +313,7 @@ def fit_pose_gpt(
     pieces = _style_pieces(model, train, vqvae.config.frames_per_code)
     model = _with_styles(model, len(pieces), fingerprint(vqvae))
     sampler = PoseSampler(train, config.window, config.augmentation, config.seed)
+    vqvae.to(device)
     trained = optimize(
         model,
         config,
@@ -318,7 +322,9 @@ def fit_pose_gpt(
         loss=lambda batch: _loss(model, vqvae, batch, config),
         validate=lambda averaged: code_figures(averaged, vqvae, valid),
         progress=progress,
+        device=device,
     )
+    vqvae.cpu()
     assert isinstance(trained, PoseGPT)
     _keep_styles(trained, vqvae, pieces)
     target = folder / "pose-gpt.safetensors"

@@ -13,7 +13,7 @@ from adamesh.data.corpus import of_split, read_corpus
 from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence, load_poses
 from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
 from adamesh.progress import Progress, no_progress, under
-from adamesh.training.loop import LoopConfig, optimize
+from adamesh.training.loop import CPU, LoopConfig, optimize
 
 
 class PoseVQVAETraining(LoopConfig):
@@ -67,13 +67,13 @@ def reconstruction(model: PoseVQVAE, sequences: list[PoseSequence]) -> dict[str,
     lost, moved, used = [], [], []
     n = model.config.frames_per_code
     for sequence in sequences:
-        motion = sequence.motion[: len(sequence.motion) // n * n]
+        motion = sequence.motion[: len(sequence.motion) // n * n].to(model.codebook.device)
         if not len(motion):
             continue
         with torch.inference_mode():
             codes = model.codes(model.encode(motion[None]))
             again = model.motion(codes)[0]
-        scale = torch.from_numpy(np.degrees(sequence.deviation))
+        scale = torch.from_numpy(np.degrees(sequence.deviation)).to(motion.device)
         lost.append(((again - motion) * scale).norm(dim=1))
         moved.append((motion * scale).norm(dim=1))
         used.append(codes[0])
@@ -95,6 +95,7 @@ def train_pose_vqvae(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on a corpus, resuming from `folder` if a run stopped there.
 
@@ -108,7 +109,7 @@ def train_pose_vqvae(
         load_poses(of_split(videos, split), progress=under(f"load {split}", progress))
         for split in ("train", "valid")
     )
-    return fit_pose_vqvae(config, train, valid, folder, progress=progress)
+    return fit_pose_vqvae(config, train, valid, folder, progress=progress, device=device)
 
 
 def fit_pose_vqvae(
@@ -118,6 +119,7 @@ def fit_pose_vqvae(
     folder: Path,
     *,
     progress: Progress = no_progress,
+    device: torch.device = CPU,
 ) -> Path:
     """Trains on sequences; see `loop.optimize`.
 
@@ -149,6 +151,7 @@ def fit_pose_vqvae(
         loss=loss,
         validate=lambda averaged: reconstruction(averaged.finished(), valid),
         progress=progress,
+        device=device,
     )
     assert isinstance(trained, _Quantised)
     network = trained.finished()
