@@ -10,8 +10,8 @@ of the vertices of that base mesh (`Part`), so template, identity and expression
 the very same code.
 
 The result depends on nothing random but the seed below. From one computer to another, two things change: the
-landmarks, with the GL driver, and the sign of an identity component that does the same to both sides with
-opposite signs, whose largest values are equal but for rounding.
+landmarks, with the GL driver, and the sign of an identity component whose largest coordinates, one on each
+side, are opposite: rounding chooses between them.
 
 `head.build` is the way from one to the other; a file each holds what it calls: the raw material
 (`base_mesh`), the parts (`skin`, `eyes`, `mouth`, `lashes`, `brows`) and the mesh that they make
