@@ -6,7 +6,7 @@ python tools/pictures_sheet.py
 import dataclasses
 
 import numpy as np
-from contact_sheet import IMAGES, sheet
+from sheets import IMAGES, sheet
 
 from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH

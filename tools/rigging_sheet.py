@@ -3,17 +3,11 @@
 python tools/rigging_sheet.py
 """
 
-import numpy as np
 import torch
-from contact_sheet import IMAGES, sheet
+from sheets import IMAGES, Tiles, mouth_tiles, pose_weights, sheet
 
 from adamesh.evaluation.rigging import bench_rigging
-from adamesh.faces import Face
-from adamesh.faces.landmark_index import LIPS
-from adamesh.motion.spaces import ARKIT52
-from adamesh.render import Camera, HeadRenderer
 
-TILE = 208  # pixels
 MAX_BYTES = 240_000
 BOTH = ("Left", "Right")
 POSES: dict[str, dict[str, float]] = {
@@ -28,22 +22,13 @@ POSES: dict[str, dict[str, float]] = {
 }
 
 
-def tiles(name: str, face: Face) -> list[tuple[str, np.ndarray]]:
-    weights = torch.zeros(len(POSES), len(ARKIT52))
-    for row, pose in zip(weights, POSES.values(), strict=True):
-        for action, weight in pose.items():
-            row[ARKIT52.index(action)] = weight
-    middle = face.landmark_basis().template[list(LIPS)].mean(0) + torch.tensor([0.0, 0.03, -0.03])
-    size = (TILE, TILE)
-    camera = Camera.looking_at(middle.numpy(), size=size, height=0.2, yaw=0.25)
-    with HeadRenderer(face, size, camera) as renderer:
-        pictures = [renderer.render(v.numpy()) for v in face(expression=weights).vertices]
-    return [(f"{name}: {pose}", p) for pose, p in zip(POSES, pictures, strict=True)]
-
-
 def main() -> None:
     _, found = bench_rigging()
-    drawn = [tile for name, mesh in found.items() for tile in tiles(name, mesh.face)]
+    weights = torch.from_numpy(pose_weights(POSES))
+    drawn: Tiles = []
+    for name, mesh in found.items():
+        vertices = mesh.face(expression=weights).vertices
+        drawn += mouth_tiles(mesh.face, vertices, [f"{name}: {pose}" for pose in POSES], yaw=0.25)
     sheet(drawn, len(POSES), IMAGES / "transfer.jpg", MAX_BYTES)
 
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from contact_sheet import IMAGES, sheet
+from sheets import IMAGES, sheet
 
 from adamesh.evaluation.synthetic import synthetic_clip
 from adamesh.faces import load_embedded_face

@@ -1,4 +1,4 @@
-"""The head that comes with the package; `tools/build_head.py` makes it."""
+"""The head that comes with the package; `tools/build_head` makes it."""
 
 import functools
 from importlib import resources

@@ -1,31 +1,27 @@
-"""Draws the embedded head's 52 actions and some random identities into docs/images.
+"""Draws the embedded head's 52 blendshapes and some random identities into docs/images.
 
-python tools/contact_sheet.py
+python tools/head_sheet.py
 """
-
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from sheets import IMAGES, Tiles, sheet
 
 from adamesh.faces import Face, load_embedded_face
 from adamesh.motion.gaze import look_to_eye_rotation
 from adamesh.motion.spaces import EYE_LOOK
 from adamesh.render import Camera, HeadRenderer
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TILE = 240  # pixels
 SEED = 7
 MAX_BYTES = 600_000
 
 
-def action_tiles(face: Face, renderer: HeadRenderer) -> list[tuple[str, np.ndarray]]:
+def blendshape_tiles(face: Face, renderer: HeadRenderer) -> Tiles:
     assert face.expression_names is not None
     expression = torch.eye(face.n_expression)
     leye, reye = (torch.from_numpy(a) for a in look_to_eye_rotation(expression[:, EYE_LOOK]))
-    # Two cannot be told alone: the lips close on an open jaw, the tongue comes out of an open
-    # mouth.
+    # Two cannot be told alone: the lips close on an open jaw, the tongue comes out of an open mouth.
     names = list(face.expression_names)
     for name, jaw in (("mouthClose", 1.0), ("tongueOut", 0.5)):
         expression[names.index(name), names.index("jawOpen")] = jaw
@@ -33,7 +29,7 @@ def action_tiles(face: Face, renderer: HeadRenderer) -> list[tuple[str, np.ndarr
     return [(name, renderer.render(v)) for name, v in zip(names, vertices, strict=True)]
 
 
-def identity_tiles(face: Face, renderer: HeadRenderer) -> list[tuple[str, np.ndarray]]:
+def identity_tiles(face: Face, renderer: HeadRenderer) -> Tiles:
     betas = torch.randn(8, face.n_betas, generator=torch.Generator().manual_seed(SEED))
     front = renderer.camera
     tiles = []
@@ -48,34 +44,14 @@ def identity_tiles(face: Face, renderer: HeadRenderer) -> list[tuple[str, np.nda
     return tiles
 
 
-def sheet(
-    tiles: list[tuple[str, np.ndarray]], columns: int, path: Path, max_bytes: int = MAX_BYTES
-) -> None:
-    """Labelled tiles in rows, in the best JPEG quality that keeps the file small."""
-    height, width = tiles[0][1].shape[:2]
-    rows = -(-len(tiles) // columns)
-    picture = Image.new("RGB", (columns * width, rows * height), "white")
-    draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(16)
-    for k, (name, tile) in enumerate(tiles):
-        x, y = k % columns * width, k // columns * height
-        picture.paste(Image.fromarray(tile), (x, y))
-        draw.text((x + 6, y + 4), name, fill=(20, 20, 30), font=font)
-    for quality in range(92, 40, -4):
-        picture.save(path, quality=quality)
-        if path.stat().st_size <= max_bytes:
-            break
-    print(f"{path}: {picture.size[0]} x {picture.size[1]}, {path.stat().st_size / 1e3:.0f} kB")
-
-
 def main() -> None:
     face = load_embedded_face()
     IMAGES.mkdir(parents=True, exist_ok=True)
     size = (TILE, TILE)
     camera = Camera.looking_at([0, 0.008, 0.06], size=size, height=0.21)
     with HeadRenderer(face, size, camera) as renderer:
-        sheet(action_tiles(face, renderer), 9, IMAGES / "head_actions.jpg")
-        sheet(identity_tiles(face, renderer), 4, IMAGES / "head_identities.jpg")
+        sheet(blendshape_tiles(face, renderer), 9, IMAGES / "head_blendshapes.jpg", MAX_BYTES)
+        sheet(identity_tiles(face, renderer), 4, IMAGES / "head_identities.jpg", MAX_BYTES)
 
 
 if __name__ == "__main__":
