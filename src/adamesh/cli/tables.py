@@ -27,8 +27,8 @@ def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def print_rows(title: str, figures: list[Any], *, as_json: bool, medians: bool = True) -> None:
-    """Dataclasses of the same type, one a row, and the median of every number."""
-    records = [asdict(figure) for figure in figures]
+    """Dataclasses or dicts with the same fields, one a row, and the median of every number."""
+    records = [x if isinstance(x, dict) else asdict(x) for x in figures]
     if as_json:
         typer.echo(json.dumps(records, indent=1))
         return
