@@ -13,6 +13,7 @@ from adamesh.animation.expression import bare_expression, predict_expression
 from adamesh.animation.fitting import Descent, Shown, descend
 from adamesh.animation.style import Style, default_style
 from adamesh.errors import InputError
+from adamesh.evaluation.columns import column
 from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, check_space, joined
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
@@ -40,14 +41,14 @@ DESCRIBED = 12  # blendshapes, those that move most in people, whose correlation
 class ArmFigures:
     """One way of personalising, measured on what it has not seen of a person."""
 
-    correlation: float  # of mouth opening, zero lag
-    std_ratio: float
-    lip_mm: float  # lip vertex error
-    centred_mm: float  # the same after each side's mean is taken out
-    closures: float  # F1 of shut lips
-    upper_mm: float  # mean vertex error of the upper face
-    dynamics_mm: float  # upper-face dynamics deviation
-    seconds: float  # that fitting takes, tracking and features apart
+    correlation: float = column("r", ".3f")  # of mouth opening, zero lag
+    std_ratio: float = column("std ratio", ".2f")
+    lip_mm: float = column("lips (mm)", ".2f")  # lip vertex error
+    centred_mm: float = column("centred", ".2f")  # the same after each side's mean is taken out
+    closures: float = column("closed F1", ".2f")  # of shut lips
+    upper_mm: float = column("upper (mm)", ".3f")  # mean vertex error of the upper face
+    dynamics_mm: float = column("upper dyn.", "+.3f")  # upper-face dynamics deviation
+    seconds: float = column("s", ".1f")  # that fitting takes, tracking and features apart
 
 
 @dataclass(frozen=True)
