@@ -13,7 +13,7 @@ from support.avatar_motion import FRAMES, performance, turns
 from support.other_avatars import MIXAMO, Made, Played, make_avatar, pack
 
 from adamesh.avatars import apply_clip, match_avatar
-from adamesh.avatars.names import ACTIONS, find_bone, find_shape
+from adamesh.avatars.names import BLENDSHAPES, find_bone, find_shape
 from adamesh.avatars.visemes import to_visemes
 from adamesh.errors import InputError
 from adamesh.export import export
@@ -218,16 +218,16 @@ def test_all_arkit_names_are_found_in_every_spelling():
             f"head_BS_{short(name)}",
         ]
         for spelling in spellings:
-            hit = find_shape(spelling, ACTIONS)
+            hit = find_shape(spelling, BLENDSHAPES)
             assert hit is not None, spelling
-            assert ACTIONS[hit[1]] == {name: 1.0}, spelling
+            assert BLENDSHAPES[hit[1]] == {name: 1.0}, spelling
 
 
 @pytest.mark.parametrize(
     "name", ["jawOpen_mouthClose", "smile", "jaw", "forehead", "mouthLeftCorner"]
 )
 def test_names_of_other_things_are_no_actions(name):
-    assert find_shape(name, ACTIONS) is None
+    assert find_shape(name, BLENDSHAPES) is None
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_map_goes_before_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("morphs: {jawOpen: jawOpn}", "no ARKit action"),
+        ("morphs: {jawOpen: jawOpn}", "no ARKit blendshape"),
         ("morphs: {Mouth9: jawOpen}", "no morph target Mouth9"),
         ("bones: {head: Kopf}", "no bone 'Kopf'"),
         ("bones: {skull: b2}", "skull"),

@@ -25,8 +25,9 @@ from adamesh.evaluation.adaptation import (
     identified,
 )
 from adamesh.evaluation.baselines import FUTURE, PAST, Baselines
+from adamesh.evaluation.columns import cells, headings
 from adamesh.evaluation.offsets import SHIFTS, evaluate_offsets
-from adamesh.evaluation.pose import WAYS, evaluate_pose
+from adamesh.evaluation.pose import WAYS, HeadFigures, evaluate_pose
 from adamesh.evaluation.sync import Person, draw_curves, evaluate_sync, load_people
 from adamesh.evaluation.upper_face import evaluate_upper_face, within
 from adamesh.faces import Face, load_embedded_face
@@ -265,3 +266,11 @@ def test_head_figures(two: list[Person], monkeypatch: pytest.MonkeyPatch) -> Non
         assert all(0 < nats < 12 for nats in row.nats.values())
     with pytest.raises(InputError, match="two are needed"):
         evaluate_pose(two[:1])
+
+
+def test_a_metric_is_shown_as_its_field_says() -> None:
+    assert headings(HeadFigures)[:3] == ["deviation", "range", "pace"]
+    turned = (1.0, 2.0, 3.04), None, 5.55, 0.5, float("nan"), 0.0, 1.0
+    assert cells(HeadFigures, turned) == ["1.0/2.0/3.0", "", "5.5", "0.50", "nan", "0.00", "1.00"]
+    with pytest.raises(ValueError, match="shorter"):
+        cells(HeadFigures, turned[:-1])

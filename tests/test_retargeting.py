@@ -126,10 +126,10 @@ class TestRegistration:
     ) -> None:
         triangles = flame.landmark_triangles.clone()
         triangles[lm.INNER_LIPS_UPPER[0]] = triangles[lm.INNER_LIPS_LOWER[0]]
-        wrong = PairFigures(head, flame.replace(landmark_triangles=triangles)).actions()
-        right = PairFigures(head, flame).actions()
+        wrong = PairFigures(head, flame.replace(landmark_triangles=triangles)).blendshapes()
+        right = PairFigures(head, flame).blendshapes()
         for a, b in zip(wrong, right, strict=True):
-            assert a.mouth < b.mouth + 0.1, a.action
+            assert a.mouth < b.mouth + 0.1, a.blendshape
 
     def test_a_face_without_landmarks_is_named(self, head: Face, flame: Face) -> None:
         blank = torch.full_like(flame.landmark_triangles, -1)
@@ -488,7 +488,7 @@ class TestCommands:
         )
         assert code == 0, err
         figures = json.loads(out)
-        assert len(figures["actions"]) == 42
+        assert len(figures["blendshapes"]) == 42
         assert figures["clips"][0]["clip"] == "me/talk"
         assert 0 < figures["clips"][0]["mouth"] < 1
         assert say("bench", "retargeting", "--face", "other", "--tracks", tmp_path / "no")[0] == 2

@@ -23,7 +23,7 @@ from adamesh.faces.surface import connected_parts
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
 from adamesh.rigging import read_mesh, rig_mesh
-from adamesh.rigging.actions import JOINTS, with_actions
+from adamesh.rigging.blendshapes import JOINTS, with_blendshapes
 from adamesh.rigging.deformation import DeformationTransfer, Pairs
 from adamesh.rigging.finding import find_face, plain_face
 from adamesh.rigging.fitting import fit_head
@@ -63,7 +63,7 @@ def known(name: str) -> Face:
 
 @cache
 def moved(name: str) -> Face:
-    return with_actions(load_embedded_face(), known(name))
+    return with_blendshapes(load_embedded_face(), known(name))
 
 
 def posed(name: str, **weights: float) -> np.ndarray:
@@ -177,7 +177,7 @@ class TestActions:
         mesh = other("cartoon")
         smile = ARKIT52.index("mouthSmileLeft")
         own = moved("cartoon").expressiondirs[..., smile].double().numpy()
-        bent = mesh.actions[..., smile]
+        bent = mesh.blendshapes[..., smile]
         large = np.linalg.norm(bent, axis=1) > 2e-3
         assert np.linalg.norm(own - bent, axis=1)[large].mean() < 0.15 * 6.5e-3
         skull = mesh.points[:, 1] > 0.12

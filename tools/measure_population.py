@@ -8,8 +8,8 @@ beginnings of raises and frowns, and how far that is from moments drawn by chanc
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,36 +32,7 @@ from adamesh.rates import FPS
 
 READ_OR_PLAYED = ("grid", "crema")
 
-
-@dataclass(frozen=True)
-class BrowRow:
-    person: str
-    seconds: float
-    events: float
-    rate_hz: float
-    size: float
-    size_spread: float
-    duration_s: float
-    duration_spread_s: float
-    rest: float
-    drift: float
-    drift_hold: float
-    inner: float  # share of browInnerUp, or of browDownLeft
-
-
-@dataclass(frozen=True)
-class EyeRow:
-    person: str
-    seconds: float
-    looks: float
-    away: float
-    away_s: float
-    away_degrees: float
-    spread_degrees: float
-    left: float
-    right: float
-    up: float
-    squint_slope: float
+Row = dict[str, Any]  # a column of the table each
 
 
 def main() -> None:
@@ -82,16 +53,20 @@ def main() -> None:
     for title, columns in (("Raises", RAISE), ("Frowns", FROWN)):
         rows = [brow_row(name, clips, columns) for name, clips in people.items()]
         print_rows(title, rows, as_json=False)
-        print(f"events a second: {sum(r.events for r in rows) / sum(r.seconds for r in rows):.3f}")
+        print(f"events a second: {total('events', rows) / total('seconds', rows):.3f}")
     eyes = [eye_row(name, clips) for name, clips in people.items()]
     print_rows("Eyes", eyes, as_json=False)
-    seconds = sum(row.seconds for row in eyes)
-    print(f"share of looking away: {sum(row.away * row.seconds for row in eyes) / seconds:.3f}")
+    away = sum(row["away"] * row["seconds"] for row in eyes) / total("seconds", eyes)
+    print(f"share of looking away: {away:.3f}")
     late = delays(arguments.tracks)
     for split in ("train", "valid"):
         for title, columns in (("raises", RAISE), ("frowns", FROWN)):
             chosen = [video for video in free if video.split == split]
             print_timing(f"{title} of {split}", chosen, columns, late)
+
+
+def total(column: str, rows: list[Row]) -> float:
+    return sum(row[column] for row in rows)
 
 
 def print_timing(
@@ -118,7 +93,7 @@ def print_timing(
     print(*(f"{x:6.2f}" for x in np.mean(chance, axis=0).std(0)))
 
 
-def brow_row(person: str, clips: list[MotionClip], columns: list[int]) -> BrowRow:
+def brow_row(person: str, clips: list[MotionClip], columns: list[int]) -> Row:
     seconds = sum(clip.duration for clip in clips)
     events, between = [], []
     for clip in clips:
@@ -129,7 +104,7 @@ def brow_row(person: str, clips: list[MotionClip], columns: list[int]) -> BrowRo
     level = np.concatenate(between)
     sizes = [event.size for event in events] or [np.nan]
     durations = [(event.end - event.start) / FPS for event in events] or [np.nan]
-    return BrowRow(
+    return dict(
         person=person,
         seconds=seconds,
         events=float(len(events)),
@@ -141,11 +116,12 @@ def brow_row(person: str, clips: list[MotionClip], columns: list[int]) -> BrowRo
         rest=float(level.mean()),
         drift=float(level.std()),
         drift_hold=float(np.mean([hold(level, FPS) for level in between])),
+        # Share of browInnerUp, or of browDownLeft.
         inner=float(np.mean([event.balance[0] for event in events] or [np.nan])),
     )
 
 
-def eye_row(person: str, clips: list[MotionClip]) -> EyeRow:
+def eye_row(person: str, clips: list[MotionClip]) -> Row:
     seconds = sum(clip.duration for clip in clips)
     middles, frames = [], 0
     sums = np.zeros(2)
@@ -159,7 +135,7 @@ def eye_row(person: str, clips: list[MotionClip]) -> EyeRow:
     pitch, yaw = np.degrees(np.array(middles).reshape(-1, 2)).T
     sizes, sideways = np.hypot(pitch, yaw), np.abs(yaw) >= np.abs(pitch)
     n = max(len(middles), 1)
-    return EyeRow(
+    return dict(
         person=person,
         seconds=seconds,
         looks=float(len(middles)),

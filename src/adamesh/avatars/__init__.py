@@ -64,7 +64,7 @@ def apply_clip(
     check_output(path, force=force)
     if clip.space != "arkit52":
         raise InputError(
-            f"avatars show the 52 ARKit actions, this clip is in '{clip.space}'; retarget it: "
+            f"avatars show the 52 ARKit blendshapes, this clip is in '{clip.space}'; retarget it: "
             "adamesh.retargeting.fit_to_face to the embedded head"
         )
     found = match_avatar(avatar, map_file=map_file)

@@ -20,7 +20,9 @@ from adamesh.files import check_input
 
 def _control(name: str) -> str:
     if name not in CONTROLS:
-        raise ValueError(f"'{name}' is no ARKit action (jawOpen ...) and no viseme (viseme_aa ...)")
+        raise ValueError(
+            f"'{name}' is no ARKit blendshape (jawOpen ...) and no viseme (viseme_aa ...)"
+        )
     return name
 
 

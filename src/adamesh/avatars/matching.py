@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from adamesh.avatars.avatar import Avatar, Place
 from adamesh.avatars.mapfile import AvatarMap
 from adamesh.avatars.names import (
-    ACTIONS,
+    BLENDSHAPES,
     BONES,
     BOTH_SIDES,
     ONE_LID,
@@ -17,7 +17,7 @@ from adamesh.avatars.names import (
     find_bone,
     find_shape,
 )
-from adamesh.avatars.visemes import viseme_actions
+from adamesh.avatars.visemes import viseme_blendshapes
 from adamesh.errors import InputError, listed
 from adamesh.motion.spaces import ARKIT52
 
@@ -54,7 +54,7 @@ class Match:
             mesh = self.avatar.mesh_name(place[0])
             morphs[mesh][self.avatar.targets[place]] = dict(gains)
         shown = self.controls.union(
-            *(viseme_actions(viseme) for viseme in self.controls.intersection(VISEMES))
+            *(viseme_blendshapes(viseme) for viseme in self.controls.intersection(VISEMES))
         )
         return {
             "morphs": morphs,
@@ -115,7 +115,7 @@ def _find_shapes(
     """What moves the targets that the map leaves free; `has_jaw`: the map opens the jaw."""
     expressions = dict(avatar.expressions)
     found = _Found()
-    for table in (ACTIONS, ONE_LID, BOTH_SIDES, VISEME_SHAPES):
+    for table in (BLENDSHAPES, ONE_LID, BOTH_SIDES, VISEME_SHAPES):
         if table is VISEME_SHAPES and (has_jaw or "jawOpen" in found.controls):
             break  # visemes are for those who have no ARKit mouth
         matches = []

@@ -2,9 +2,10 @@
 
 A name is cut into words at separators, capitals and digits; case does not count, `L` and `R` are sides and
 a side may stand anywhere. Words in front (`Face.M_F00_`, `blendShape1.`, `mixamorig:`) do not matter, unless
-they mean something themselves: `jawOpen_mouthClose` is a corrective shape of two actions, not an action.
+they mean something themselves: `jawOpen_mouthClose` is a corrective shape of two blendshapes, not one of
+them.
 
-What moves a target is a *control*: an ARKit action, or a viseme such as `viseme_aa`.
+What moves a target is a *control*: an ARKit blendshape, or a viseme such as `viseme_aa`.
 """
 
 import re
@@ -32,8 +33,8 @@ VRM0_PRESETS: dict[str, str] = {
 }
 
 
-def _actions() -> dict[str, Gains]:
-    """ARKit's names; an action without a side may be split in two halves, as `browInnerUp_L`."""
+def _blendshapes() -> dict[str, Gains]:
+    """ARKit's names; a blendshape without a side may be split in two halves, as `browInnerUp_L`."""
     table: dict[str, Gains] = {name.lower(): {name: 1.0} for name in ARKIT52}
     for name in ARKIT52:
         if not name.endswith(("Left", "Right")):
@@ -50,7 +51,7 @@ def _one_lid() -> dict[str, Gains]:
 
 
 def _both_sides() -> dict[str, Gains]:
-    """Shapes that do at once what two actions do, as `mouthSmile`, `blink` and `lookLeft`."""
+    """Shapes that do at once what two blendshapes do, as `mouthSmile`, `blink` and `lookLeft`."""
     table: dict[str, Gains] = {}
     for name in ARKIT52:
         stem = name.removesuffix("Left")
@@ -79,7 +80,7 @@ def _visemes() -> dict[str, Gains]:
 
 
 # Tables in the order in which they are tried: what a table moves, no later one moves again.
-ACTIONS: dict[str, Gains] = _actions()
+BLENDSHAPES: dict[str, Gains] = _blendshapes()
 ONE_LID: dict[str, Gains] = _one_lid()
 BOTH_SIDES: dict[str, Gains] = _both_sides()
 VISEME_SHAPES: dict[str, Gains] = _visemes()

@@ -1,7 +1,8 @@
 """ARKit weights as visemes, for avatars that know no ARKit shapes.
 
-A viseme is described by the ARKit actions that make its mouth. A frame's visemes are those that together come
-nearest to the frame's actions: non-negative least squares, with a price on their sum, so that few are used.
+A viseme is described by the ARKit blendshapes that make its mouth. A frame's visemes are those that together
+come nearest to the frame's blendshapes: non-negative least squares, with a price on their sum, so that few
+are used.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from scipy.optimize import nnls
 
 from adamesh.motion.spaces import ARKIT52
 
-PRICE = 0.1  # on the sum of the visemes; small beside the actions of one, which are about 0.5
+PRICE = 0.1  # on the sum of the visemes; small beside the blendshapes of one, which are about 0.5
 
 # Our own, from what phonetics says of each mouth shape. Names without a side stand for both.
 _POSES: dict[str, dict[str, float]] = {
@@ -53,17 +54,17 @@ def to_visemes(weights: NDArray[np.float32], visemes: Sequence[str]) -> NDArray[
     return found / np.maximum(found.sum(axis=1, keepdims=True), 1)
 
 
-def viseme_actions(viseme: str) -> dict[str, float]:
-    """The ARKit actions that make a viseme, and their weights."""
+def viseme_blendshapes(viseme: str) -> dict[str, float]:
+    """The ARKit blendshapes that make a viseme, and their weights."""
     return {
         name: weight
-        for action, weight in _POSES[viseme].items()
-        for name in (action, f"{action}Left", f"{action}Right")
+        for blendshape, weight in _POSES[viseme].items()
+        for name in (blendshape, f"{blendshape}Left", f"{blendshape}Right")
         if name in ARKIT52
     }
 
 
 def _pose(viseme: str) -> NDArray[np.float64]:
     """[52]."""
-    actions = viseme_actions(viseme)
-    return np.array([actions.get(name, 0.0) for name in ARKIT52])
+    blendshapes = viseme_blendshapes(viseme)
+    return np.array([blendshapes.get(name, 0.0) for name in ARKIT52])

@@ -104,7 +104,7 @@ def _rig(
         if motion is not None:
             apply_clip(motion, rigged, output, fps=fps, force=force)
     typer.echo(
-        f"{output}: 52 actions{', neck, head and eyes' if done.rigged else ''}; "
+        f"{output}: 52 blendshapes{', neck, head and eyes' if done.rigged else ''}; "
         f"{done.landmarks} landmarks, {done.landmark_error:.1f} % of the distance between the eyes from the "
         f"detected ones; {done.eyeballs or 'no'} eyeballs; "
         f"{'in ' + done.unit if done.unit else 'in no known unit, scaled to life size'}"
@@ -142,7 +142,7 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"{'face':<12}looks along {facts['front']}")
     for kind, names in (
         ("targets that nothing moves", facts["unmatched"]),
-        ("actions that nothing shows", facts["not_shown"]),
+        ("blendshapes that nothing shows", facts["not_shown"]),
     ):
         typer.echo(f"{kind}: {', '.join(map(_shown, names)) or 'none'}")
 

@@ -128,13 +128,13 @@ def bench_retargeting(
         for done, path in enumerate(paths, start=1):
             clips.append(pair.clip(f"{path.parent.name}/{path.stem}", MotionClip.load(path)))
             report("clips", done, len(paths))
-    actions, lids = pair.actions(), pair.lid_closure()
+    blendshapes, lids = pair.blendshapes(), pair.lid_closure()
     if as_json:
-        figures: dict[str, list[Any]] = {"actions": actions, "lids": [lids], "clips": clips}
+        figures: dict[str, list[Any]] = {"blendshapes": blendshapes, "lids": [lids], "clips": clips}
         plain = {kind: [asdict(row) for row in rows] for kind, rows in figures.items()}
         typer.echo(json.dumps(plain, indent=1))
         return
-    print_rows(f"Actions on {face}, mm", actions, as_json=False)
+    print_rows(f"Blendshapes on {face}, mm", blendshapes, as_json=False)
     print_rows("Lids that a full blink closes", [lids], as_json=False, medians=False)
     if clips:
         print_rows(f"Clips on {face} and back, mm", clips, as_json=False)
@@ -142,7 +142,7 @@ def bench_retargeting(
 
 @bench_app.command("rigging")
 def bench_rigging(as_json: Json = False) -> None:
-    """How well meshes without shapes get the 52 actions (`adamesh apply --rig`): three of other
+    """How well meshes without shapes get the 52 blendshapes (`adamesh apply --rig`): three of other
     people, proportions and topology, whose truth is known.
 
     [bold]Example[/bold]
@@ -154,4 +154,4 @@ def bench_rigging(as_json: Json = False) -> None:
 
     with progress_bars() as report:
         rows, _ = run(progress=report)
-    print_rows("Actions on other meshes", rows, as_json=as_json, medians=False)
+    print_rows("Blendshapes on other meshes", rows, as_json=as_json, medians=False)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +27,8 @@ def _print(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def print_rows(title: str, figures: list[Any], *, as_json: bool, medians: bool = True) -> None:
-    """Dataclasses of the same type, one a row, and the median of every number."""
-    records = [asdict(figure) for figure in figures]
+    """Dataclasses or dicts with the same fields, one a row, and the median of every number."""
+    records = [x if isinstance(x, dict) else asdict(x) for x in figures]
     if as_json:
         typer.echo(json.dumps(records, indent=1))
         return
@@ -92,7 +92,8 @@ def interval(values: np.ndarray) -> np.ndarray:
 
 def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> None:
     """Means over people of every arm, correlations by person, lengths of the reference, and who is known."""
-    from adamesh.evaluation.adaptation import identified, means
+    from adamesh.evaluation.adaptation import ArmFigures, identified, means
+    from adamesh.evaluation.columns import cells, headings
 
     known = identified(figures)
     if as_json:
@@ -109,19 +110,15 @@ def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> Non
         }
         typer.echo(json.dumps(content, indent=1))
         return
-    columns = ["mean over people", "r", "better r", "std ratio", "lips (mm)", "centred",
-               "closed F1", "upper (mm)", "upper dyn.", "s"]  # fmt: skip
+    r, *others = headings(ArmFigures)
+    columns = ["mean over people", r, f"better {r}", *others]
     rows = []
     for arm in figures[0].arms:
         values = [figure.arms[arm] for figure in figures]
         before = [figure.arms["neutral"] for figure in figures]
         better = sum(v.correlation > b.correlation for v, b in zip(values, before, strict=True))
-        m = means(values)
-        rows.append(
-            [arm, f"{m.correlation:.3f}", f"{better} of {len(values)}", f"{m.std_ratio:.2f}",
-             f"{m.lip_mm:.2f}", f"{m.centred_mm:.2f}", f"{m.closures:.2f}", f"{m.upper_mm:.3f}",
-             f"{m.dynamics_mm:+.3f}", f"{m.seconds:.1f}"]
-        )  # fmt: skip
+        first, *rest = cells(ArmFigures, astuple(means(values)))
+        rows.append([arm, first, f"{better} of {len(values)}", *rest])
     _print("Adapted on 10 s, judged on the rest of each person's video", columns, rows)
     rows = [
         [figure.name, *(f"{values.correlation:.2f}" for values in figure.arms.values())]
@@ -142,34 +139,23 @@ def print_adaptation(figures: "list[PersonAdaptation]", *, as_json: bool) -> Non
 
 def print_pose(figures: "PoseFigures", *, as_json: bool) -> None:
     """Head motion of each person in every way, what speech and style tell of codes, and many long runs."""
-    from adamesh.evaluation.pose import CLOSE, WAYS
+    from adamesh.evaluation.columns import cells, headings
+    from adamesh.evaluation.pose import CLOSE, WAYS, HeadFigures
 
     if as_json:
         typer.echo(json.dumps(asdict(figures), indent=1))
         return
     people = figures.people
-    columns = ["person", "motion", "deviation", "range", "pace", "still", "follows speech",
-               "wrong speech", "distance"]  # fmt: skip
+    columns = ["person", "motion", *headings(HeadFigures)]
     rows = []
     for person in people:
         for way, motion in person.ways.items():
-            axes = (
-                "/".join(f"{degrees:.1f}" for degrees in values)
-                for values in (motion.std_degrees, motion.range_degrees)
-            )
-            numbers = (motion.still, motion.follows, motion.follows_wrong, motion.distance)
-            rows.append(
-                [person.name if way == WAYS[0] else "", way, *axes, f"{motion.speed:.1f}",
-                 *(f"{number:.2f}" for number in numbers)]
-            )  # fmt: skip
+            name = person.name if way == WAYS[0] else ""
+            rows.append([name, way, *cells(HeadFigures, astuple(motion))])
     for way in WAYS:
-        motions = [person.ways[way] for person in people]
-        medians = (
-            np.median([getattr(m, name) for m in motions])
-            for name in ("still", "follows", "follows_wrong", "distance")
-        )
-        pace = np.median([m.speed for m in motions])
-        rows.append(["median", way, "", "", f"{pace:.1f}", *(f"{x:.2f}" for x in medians)])
+        values = zip(*(astuple(person.ways[way]) for person in people), strict=True)
+        medians = [None if isinstance(x[0], tuple) else np.median(x) for x in values]
+        rows.append(["median", way, *cells(HeadFigures, medians)])
     _print(
         "Head motion (degrees pitch/yaw/roll, degrees a second, share of frames, correlations, degrees)",
         columns,

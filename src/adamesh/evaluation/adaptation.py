@@ -13,6 +13,7 @@ from adamesh.animation.expression import bare_expression, predict_expression
 from adamesh.animation.fitting import Descent, Shown, descend
 from adamesh.animation.style import Style, default_style
 from adamesh.errors import InputError
+from adamesh.evaluation.columns import column
 from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, check_space, joined
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.metrics.lips import dynamics_deviation, lip_vertex_error, mean_vertex_error
@@ -33,21 +34,21 @@ BY_GRADIENT = {
     "all weights, by gradient": Descent(None),
 }
 LENGTHS = (3.0, 5.0, 10.0, 20.0, 40.0)  # s of reference
-DESCRIBED = 12  # actions, those that move most in people, whose correlations tell people apart
+DESCRIBED = 12  # blendshapes, those that move most in people, whose correlations tell people apart
 
 
 @dataclass(frozen=True)
 class ArmFigures:
     """One way of personalising, measured on what it has not seen of a person."""
 
-    correlation: float  # of mouth opening, zero lag
-    std_ratio: float
-    lip_mm: float  # lip vertex error
-    centred_mm: float  # the same after each side's mean is taken out
-    closures: float  # F1 of shut lips
-    upper_mm: float  # mean vertex error of the upper face
-    dynamics_mm: float  # upper-face dynamics deviation
-    seconds: float  # that fitting takes, tracking and features apart
+    correlation: float = column("r", ".3f")  # of mouth opening, zero lag
+    std_ratio: float = column("std ratio", ".2f")
+    lip_mm: float = column("lips (mm)", ".2f")  # lip vertex error
+    centred_mm: float = column("centred", ".2f")  # the same after each side's mean is taken out
+    closures: float = column("closed F1", ".2f")  # of shut lips
+    upper_mm: float = column("upper (mm)", ".3f")  # mean vertex error of the upper face
+    dynamics_mm: float = column("upper dyn.", "+.3f")  # upper-face dynamics deviation
+    seconds: float = column("s", ".1f")  # that fitting takes, tracking and features apart
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def evaluate_adaptation(
     """Everybody with `SHORTEST_REST` beside the reference of `REFERENCE` seconds.
 
     Arms: a mouth that is still at the reference's mean; the neutral style; the same moved to the
-    reference's mean; with a gain and a bias for each action by least squares; the style encoder's embedding
-    and the person's resting face alone; by gradient one LoRA, MoLoRA without its branches on convolutions,
-    MoLoRA, and all weights, on top of embedding and resting face; and `adapt`, as a bare regression and as
-    `animate` shows it, with its amplitude given back and rest in pauses.
+    reference's mean; with a gain and a bias for each blendshape by least squares; the style encoder's
+    embedding and the person's resting face alone; by gradient one LoRA, MoLoRA without its branches on
+    convolutions, MoLoRA, and all weights, on top of embedding and resting face; and `adapt`, as a bare
+    regression and as `animate` shows it, with its amplitude given back and rest in pauses.
     """
     check_space(model)
     found = []
@@ -99,7 +100,7 @@ def identified(figures: list[PersonAdaptation]) -> list[str]:
 
 
 def describe(expression: Tensor) -> Tensor:
-    """How somebody moves: means, deviations and correlations of the mouth's actions, in one vector.
+    """How somebody moves: means, deviations and correlations of the mouth's blendshapes, in one vector.
 
     Each of the three groups counts alike. Args: expression [T, 52].
     """
@@ -212,7 +213,7 @@ def _judged(expression: Tensor) -> Tensor:
 
 
 def _gain_and_bias(predicted: Tensor, target: Tensor, split: int) -> Tensor:
-    """`predicted` after a gain and a bias for each action, by least squares on the first frames."""
+    """`predicted` after a gain and a bias for each blendshape, by least squares on the first frames."""
     x, y = predicted[:split], target[:split]
     x_mean, y_mean = x.mean(0), y.mean(0)
     gain = ((x - x_mean) * (y - y_mean)).mean(0) / (x - x_mean).square().mean(0).clamp_min(1e-6)

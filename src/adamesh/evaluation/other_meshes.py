@@ -36,8 +36,8 @@ class OtherMesh:
         landmarks: [478, 3] where the embedded head's landmarks are.
         landmark_triangles: [478] triangle nearest to each.
         landmark_barycentric: [478, 3] place in it.
-        actions: [V, 3, 52] the embedded head's actions as the shape bends them, which is not what a face of
-            this shape would do, but near to it.
+        blendshapes: [V, 3, 52] the embedded head's as the shape bends them, which is not what a face of this
+            shape would do, but near to it.
     """
 
     points: Float
@@ -46,7 +46,7 @@ class OtherMesh:
     landmarks: Float
     landmark_triangles: Int
     landmark_barycentric: Float
-    actions: Float
+    blendshapes: Float
 
     def at_landmarks(self, points: Float) -> Float:
         """[478, 3] the landmarks of this mesh with other points [V, 3]."""
@@ -177,17 +177,19 @@ def _other(
     draws = torch.randn(head.n_betas, generator=torch.Generator().manual_seed(seed)).double()
     still = head.template + head.shapedirs @ (deviations * draws)
     rest = warp(still)
-    moved = [warp(still + action) - rest for action in head.expressiondirs.unbind(-1)]
-    fields = {"points": rest, "actions": torch.stack(moved, dim=-1), "colors": head.colors}
+    moved = [warp(still + blendshape) - rest for blendshape in head.expressiondirs.unbind(-1)]
+    fields = {"points": rest, "blendshapes": torch.stack(moved, dim=-1), "colors": head.colors}
     triangles, material = head.triangles.numpy(), head.triangle_material.numpy()
     if only is not None:
         chosen = only(head, still.numpy())
         triangles, material = triangles[chosen], material[chosen]
     fields, triangles, material = split(fields, triangles, material)
     own, triangles, material = decimate(fields["points"].numpy(), triangles, material, kept=kept)
-    points, actions, colors = (fields[n][own].numpy() for n in ("points", "actions", "colors"))
+    points, blendshapes, colors = (
+        fields[n][own].numpy() for n in ("points", "blendshapes", "colors")
+    )
 
-    opened = PARTED * actions[..., ARKIT52.index("jawOpen")]
+    opened = PARTED * blendshapes[..., ARKIT52.index("jawOpen")]
     wide = rest + PARTED * moved[ARKIT52.index("jawOpen")]
     skin = np.flatnonzero(
         np.isin(material, [head.material_names.index(n) for n in ("skin", "lips")])
@@ -202,7 +204,7 @@ def _other(
         landmarks=head._at_landmarks(rest).numpy(),
         landmark_triangles=skin[near],
         landmark_barycentric=barycentric,
-        actions=actions,
+        blendshapes=blendshapes,
     )
 
 

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from adamesh.animation.pose import generate_pose, learn_pose, load_pose_adapter
 from adamesh.audio.prosody import CHANNELS, prosody
 from adamesh.errors import InputError
+from adamesh.evaluation.columns import column
 from adamesh.evaluation.sync import REFERENCE, SHORTEST_REST, Person, joined
 from adamesh.features import features_for_frames, load_features
 from adamesh.metrics.head import (
@@ -40,13 +41,13 @@ WAYS = ("seen", "generated", "streamed", "looped", "another's loop")
 class HeadFigures:
     """One motion."""
 
-    std_degrees: tuple[float, float, float]  # pitch, yaw, roll
-    range_degrees: tuple[float, float, float]
-    speed: float  # degrees a second
-    still: float  # share of frames
-    follows: float  # speed against loudness of the right speech
-    follows_wrong: float  # and of another person's
-    distance: float  # degrees, Fréchet distance of short motions to those seen in the rest
+    std_degrees: tuple[float, float, float] = column("deviation", ".1f")  # pitch, yaw, roll
+    range_degrees: tuple[float, float, float] = column("range", ".1f")
+    speed: float = column("pace", ".1f")  # degrees a second
+    still: float = column("still", ".2f")  # share of frames
+    follows: float = column("follows speech", ".2f")  # speed against loudness
+    follows_wrong: float = column("wrong speech", ".2f")  # and against another person's
+    distance: float = column("distance", ".2f")  # degrees, Fréchet, of short motions to the rest's
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ CLOSED = 0.3  # mm by which the lips may be further apart than at rest and still
 
 
 @dataclass(frozen=True)
-class ActionFigures:
-    """One action at full weight. Millimetres; the motion wanted, and the error of the one reached."""
+class BlendshapeFigures:
+    """One blendshape at full weight. Millimetres; the motion wanted, and the error of the one reached."""
 
-    action: str
+    blendshape: str
     mouth_motion: float  # mean over the mouth's region
     mouth: float
     mouth_largest: float
@@ -119,8 +119,8 @@ class PairFigures:
     def _errors(self) -> tuple[SurfaceError, SurfaceError]:
         return SurfaceError(self.there), SurfaceError(self.back)
 
-    def actions(self) -> list[ActionFigures]:
-        """Each action alone at full weight; the two that need an open jaw with it."""
+    def blendshapes(self) -> list[BlendshapeFigures]:
+        """Each blendshape alone at full weight; the two that need an open jaw with it."""
         chosen = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK + EYE_LOOK]
         weights = np.eye(len(ARKIT52), dtype=np.float32)[chosen]
         names = [ARKIT52[i] for i in chosen]
@@ -144,7 +144,7 @@ class PairFigures:
             *(mean(motion, there.mouth), mean(error, there.mouth), largest(there.mouth)),
             *(mean(motion, there.upper), mean(error, there.upper), largest(there.upper)),
         )
-        return [ActionFigures(*row) for row in zip(*columns, strict=True)]
+        return [BlendshapeFigures(*row) for row in zip(*columns, strict=True)]
 
     def lid_closure(self) -> LidFigures:
         """What two full eyeBlink weights do."""

@@ -44,7 +44,7 @@ class RiggingMetrics:
         float  # in frames of speech in which the head's lips are closed, more than at rest
     )
     lid_gap_closed_percent: float  # of the eye's opening that a blink leaves open
-    flipped: int  # triangles over all 52 actions, out of 52 times all
+    flipped: int  # triangles over all 52 blendshapes, out of 52 times all
     flipped_head: int  # of the embedded head itself, whose lids and lips fold
     seconds: float
 
@@ -82,7 +82,7 @@ def as_scene(mesh: OtherMesh, *, colored: bool) -> Scene:
     )
 
 
-def actions_on(mesh: OtherMesh, found: MeshFace) -> Float:
+def blendshapes_on(mesh: OtherMesh, found: MeshFace) -> Float:
     """[V, 3, 52] what was found, at the mesh's own vertices."""
     own = found.face.expressiondirs[: len(found.vertices)].double().numpy()
     result = np.zeros((len(mesh.points), 3, len(ARKIT52)))
@@ -90,13 +90,13 @@ def actions_on(mesh: OtherMesh, found: MeshFace) -> Float:
     return result
 
 
-def flipped(points: Float, triangles: NDArray[np.int64], actions: Float) -> int:
-    """Triangles that an action turns by more than a right angle, all actions together."""
+def flipped(points: Float, triangles: NDArray[np.int64], blendshapes: Float) -> int:
+    """Triangles that a blendshape turns by more than a right angle, all blendshapes together."""
 
     rest = area_normals(points, triangles)
     return sum(
-        int(((rest * area_normals(points + action, triangles)).sum(1) < 0).sum())
-        for action in np.moveaxis(actions, -1, 0)
+        int(((rest * area_normals(points + blendshape, triangles)).sum(1) < 0).sum())
+        for blendshape in np.moveaxis(blendshapes, -1, 0)
     )
 
 
@@ -107,16 +107,16 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Rig
     places = found.to_scene(face.landmark_basis().template.double().numpy())
     places[~valid] = np.nan
     missed = MM * np.linalg.norm(places - mesh.landmarks, axis=1)
-    actions = actions_on(mesh, found)
+    blendshapes = blendshapes_on(mesh, found)
 
     def weights(**given: float) -> Float:
         row = np.zeros(len(ARKIT52))
-        for action, weight in given.items():
-            row[ARKIT52.index(action)] = weight
+        for blendshape, weight in given.items():
+            row[ARKIT52.index(blendshape)] = weight
         return row
 
     def gap(first: tuple[int, ...], second: tuple[int, ...], row: Float) -> float:
-        points = mesh.at_landmarks(mesh.points + actions @ row)
+        points = mesh.at_landmarks(mesh.points + blendshapes @ row)
         return MM * float(np.linalg.norm(points[list(first)] - points[list(second)], axis=1).mean())
 
     lips = INNER_UPPER, INNER_LOWER
@@ -135,7 +135,7 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Rig
         lip_gap_closed=gap(*lips, weights(jawOpen=1, mouthClose=1)) - rest,
         lip_gap_speech=float(np.mean([gap(*lips, row) for row in _closed_lips()]) - rest),
         lid_gap_closed_percent=100 * gap(*lids, weights(eyeBlinkLeft=1)) / gap(*lids, weights()),
-        flipped=flipped(mesh.points, mesh.triangles, actions),
+        flipped=flipped(mesh.points, mesh.triangles, blendshapes),
         flipped_head=flipped(
             head.template.numpy(), head.triangles.numpy(), head.expressiondirs.numpy()
         ),
@@ -144,7 +144,7 @@ def _figures(name: str, mesh: OtherMesh, found: MeshFace, seconds: float) -> Rig
 
 
 def _closed_lips() -> Float:
-    """[N, 52] actions of the packaged line of speech in the frames in which the head's lips are closed."""
+    """[N, 52] weights of the packaged line of speech in the frames in which the head's lips are closed."""
     head = load_embedded_face(torch.float64)
     rows = torch.from_numpy(animate(SAMPLE_SPEECH).expression).double()
     points = head.landmarks(

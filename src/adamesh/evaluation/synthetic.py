@@ -1,8 +1,9 @@
 """Rendered clips with known motion, for measuring the tracker.
 
 The people in them are outside the identity basis that the tracker fits: every vertex is moved by a smooth
-random field that no component knows. Every mouth action reaches 0.5 somewhere in a clip. Camera distance and
-field of view, light, how far the head turns, camera noise and compression differ from clip to clip.
+random field that no component knows. Every blendshape of the mouth reaches 0.5 somewhere in a clip. Camera
+distance and field of view, light, how far the head turns, camera noise and compression differ from clip to
+clip.
 """
 
 import copy
@@ -148,39 +149,39 @@ def _lights(rng: np.random.Generator) -> tuple[Light, ...]:
 
 
 def _performance(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """[T, 52] weights: a few actions at a time, as in speech, each mouth action once at 0.5 or more."""
+    """[T, 52] weights: a few blendshapes at a time, as in speech, each of the mouth once at 0.5 or more."""
     weights = np.zeros((frames, len(ARKIT52)), np.float32)
     moving = [i for i in range(len(ARKIT52)) if i not in EYE_LOOK]
-    for action in moving:
-        partner = MIRROR[action]
+    for blendshape in moving:
+        partner = MIRROR[blendshape]
         peak = rng.uniform(0.5, 0.9)
         middle, width = rng.uniform(0, frames), rng.uniform(0.12, 0.3) * FPS
         bump = peak * np.exp(-0.5 * ((np.arange(frames) - round(middle)) / width) ** 2)
-        weights[:, action] = np.maximum(weights[:, action], bump)
+        weights[:, blendshape] = np.maximum(weights[:, blendshape], bump)
         # A face is nearly symmetric: the other side mostly joins in.
-        joins_in = ARKIT52[action] not in SIDEWAYS and rng.random() < 0.7
+        joins_in = ARKIT52[blendshape] not in SIDEWAYS and rng.random() < 0.7
         share = rng.uniform(0.6, 1.0) if joins_in else 0.0
         weights[:, partner] = np.maximum(weights[:, partner], share * bump)
     reached = weights[:, MOUTH].max(0)
-    assert (reached >= 0.49).all(), "every mouth action is seen"
+    assert (reached >= 0.49).all(), "every mouth blendshape is seen"
     return weights.clip(0, 1)
 
 
 def _mixtures(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """[T, 52] weights: at rest or with some actions, both sides mostly together."""
+    """[T, 52] weights: at rest or with some blendshapes, both sides mostly together."""
     weights = np.zeros((frames, len(ARKIT52)), np.float32)
     jaw = ARKIT52.index("jawOpen")
     for row in weights:
         if rng.random() < 0.08:
             continue
         share = rng.uniform(0.04, 0.3)
-        for action in range(len(ARKIT52)):
-            if action in EYE_LOOK or rng.random() > share:
+        for blendshape in range(len(ARKIT52)):
+            if blendshape in EYE_LOOK or rng.random() > share:
                 continue
             weight = rng.uniform(0.05, 0.95)
-            row[action] = max(row[action], weight)
-            if ARKIT52[action] not in SIDEWAYS and rng.random() < 0.75:
-                partner = MIRROR[action]
+            row[blendshape] = max(row[blendshape], weight)
+            if ARKIT52[blendshape] not in SIDEWAYS and rng.random() < 0.75:
+                partner = MIRROR[blendshape]
                 row[partner] = max(row[partner], weight * rng.uniform(0.6, 1))
         if rng.random() < 0.3:
             row[jaw] = max(row[jaw], rng.uniform(0, 0.8))

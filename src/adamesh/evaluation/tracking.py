@@ -24,14 +24,14 @@ SEEN_MOUTH = [i for i in MOUTH if ARKIT52[i] not in UNSEEN]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one fit, beside the truth. Errors of actions are means over frames and actions.
+    """Of one fit, beside the truth. Errors of blendshapes are means over frames and blendshapes.
 
     Attributes:
         rotation_deg: mean angle between true and found rotation of the head.
-        below_zero: % by which the error of the mouth actions that can be seen is below that of
+        below_zero: % by which the error of the mouth blendshapes that can be seen is below that of
             predicting zero.
-        below_mean: the same beside predicting each action's true mean.
-        below_mean_all: the same with the actions that are declared unseen, which are found as zero.
+        below_mean: the same beside predicting each blendshape's true mean.
+        below_mean_all: the same with the blendshapes that are declared unseen, which are found as zero.
         aperture_mm: mean error of the inner lips' distance on the face with betas = 0.
     """
 
@@ -87,10 +87,10 @@ def _accuracy(truth: SyntheticClip, fit: FaceFit) -> Accuracy:
     relative = np.swapaxes(truth.rotation, 1, 2) @ axis_angle_to_matrix(fit.rotation)
     angle = np.linalg.norm(matrix_to_axis_angle(relative), axis=1)
 
-    def below(actions: list[int], constant: np.ndarray) -> float:
-        wanted = truth.expression[:, actions]
-        error = np.abs(fit.expression[:, actions] - wanted).mean()
-        return 100 * float(1 - error / np.abs(constant[actions] - wanted).mean())
+    def below(blendshapes: list[int], constant: np.ndarray) -> float:
+        wanted = truth.expression[:, blendshapes]
+        error = np.abs(fit.expression[:, blendshapes] - wanted).mean()
+        return 100 * float(1 - error / np.abs(constant[blendshapes] - wanted).mean())
 
     face = load_embedded_face()
     known, found = (
@@ -112,13 +112,13 @@ class SilenceFigures:
     """A rendered person who does not move, tracked: deviation over time, mean over channels.
 
     Attributes:
-        actions: of the mouth actions.
+        blendshapes: of the mouth blendshapes.
         aperture_mm: of the inner lips' distance.
         rotation_deg: of the head's rotation.
     """
 
     seed: int
-    actions: float
+    blendshapes: float
     aperture_mm: float
     rotation_deg: float
 
@@ -132,7 +132,7 @@ def bench_silence(seed: int, folder: Path) -> SilenceFigures:
     opening = mouth_opening(face, torch.from_numpy(fit.expression))
     return SilenceFigures(
         seed=seed,
-        actions=float(fit.expression[:, MOUTH].std(0).mean()),
+        blendshapes=float(fit.expression[:, MOUTH].std(0).mean()),
         aperture_mm=1000 * float(opening.std()),
         rotation_deg=float(np.degrees(fit.rotation.std(0)).mean()),
     )

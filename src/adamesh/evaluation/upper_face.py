@@ -37,7 +37,7 @@ LEAD_S = (
 class UpperFigures:
     """One motion of an upper face; nan where there is nothing to take a mean of.
 
-    Brows are judged on one axis, the mean of the raising actions less that of the lowering ones.
+    Brows are judged on one axis, the mean of the raising blendshapes less that of the lowering ones.
     """
 
     rate: float  # raises and frowns a minute
@@ -87,7 +87,7 @@ def evaluate_upper_face(
     """
     if model.config.space != "arkit52":
         raise InputError(
-            f"brows and lids are actions of 'arkit52'; this model gives '{model.config.space}'"
+            f"brows and lids are blendshapes of 'arkit52'; this model gives '{model.config.space}'"
         )
     people = [p for p in people if p.seconds >= REFERENCE + SHORTEST_REST]
     if not people:

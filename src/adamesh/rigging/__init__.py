@@ -1,4 +1,4 @@
-"""The 52 actions for any mesh with a face: found, fitted, and written as a .glb that clips can move."""
+"""The 52 blendshapes for any mesh with a face: found, fitted, and written as a .glb that clips can move."""
 
 import tempfile
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def rig_mesh(
     views: tuple[int, int] | None = None,
     progress: Progress = no_progress,
 ) -> Rigged:
-    """Gives a mesh the 52 ARKit actions and joints, and writes it as a .glb.
+    """Gives a mesh the 52 ARKit blendshapes and joints, and writes it as a .glb.
 
     Args:
         mesh: .glb or .vrm without morph targets, or .obj, .ply or .stl; of any unit, upright axis and

@@ -19,7 +19,7 @@ from adamesh.faces.surface import area_normals
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-MOVES = 1e-5  # metres; what no action moves farther stays where it is
+MOVES = 1e-5  # metres; what no blendshape moves farther stays where it is
 TOUCH = 1.0e-3  # metres between points that touch
 APART = 3.0e-3  # metres between points that clearly don't
 SMOOTHING_ROUNDS = 3

@@ -1,4 +1,4 @@
-"""A mesh of any shape and topology -> a `Face` with the 52 actions, in metres and upright."""
+"""A mesh of any shape and topology -> a `Face` with the 52 blendshapes, in metres and upright."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from adamesh.faces.surface import connected_parts
 from adamesh.motion.spaces import ARKIT52
 from adamesh.progress import Progress, no_progress
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER, ON_SKIN
-from adamesh.rigging.actions import with_actions
+from adamesh.rigging.blendshapes import with_blendshapes
 from adamesh.rigging.finding import FoundFace, find_face, plain_face
 from adamesh.rigging.fitting import similarity
 from adamesh.rigging.geometry import Scene
@@ -24,7 +24,7 @@ from adamesh.tracking.face_regions import with_regions
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-HEAD = 0.3  # metres around the middle of the face, in life size, which actions can move
+HEAD = 0.3  # metres around the middle of the face, in life size, which blendshapes can move
 PARTED = 0.008  # metres between the lips of an open mouth; jawOpen makes some 30 mm
 # Pictures of the moving face that its landmarks are found by; the first ones only for colours.
 VIEWS = (20, 45)
@@ -42,7 +42,7 @@ class MeshFace:
     """A face on a scene's mesh.
 
     Attributes:
-        face: with actions, joints and landmarks, in life size, upright, looking along +Z.
+        face: with blendshapes, joints and landmarks, in life size, upright, looking along +Z.
         vertices: [V of the face] which of the scene's different vertices its vertices are.
         placed: [3, 3] rotation and scale from the scene to the face.
         origin: [3] the scene's point at the face's origin.
@@ -94,7 +94,7 @@ def face_of(
     views: tuple[int, int] = VIEWS,
     progress: Progress = no_progress,
 ) -> MeshFace:
-    """Finds the face of a mesh and gives it the actions of the embedded head.
+    """Finds the face of a mesh and gives it the blendshapes of the embedded head.
 
     Args:
         scene: what to look at.
@@ -116,7 +116,7 @@ def face_of(
     landmarks = embedding.points(points, found.triangles)
     placed, origin, near = _placed(head, landmarks, embedding.triangles >= 0)
     vertices, face = _plain(found, (points - origin) @ placed, colors, near)
-    face = with_actions(head, _with_eyeballs(head, _complete(head, face), scene.colored))
+    face = with_blendshapes(head, _with_eyeballs(head, _complete(head, face), scene.colored))
     looked, total = 0, sum(map(pictures, views))
 
     def report(stage: str, done: int, _: int, note: str = "") -> None:
@@ -125,7 +125,7 @@ def face_of(
     for number, count in enumerate(views):
         face, quality = with_landmarks(face, seed=SEED, views=count, progress=report)
         looked += pictures(count)
-        face = with_actions(head, face)
+        face = with_blendshapes(head, face)
         if number == 0 and not scene.colored:
             face = with_regions(face)  # lips and brows in colours show better where they are
     return MeshFace(face, vertices, placed, origin, found.rotation, quality)

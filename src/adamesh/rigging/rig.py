@@ -1,4 +1,4 @@
-"""A face's actions and joints written into the file that its mesh came from; all else in it stays."""
+"""A face's blendshapes and joints written into the file that its mesh came from; all else in it stays."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from adamesh.avatars.gltf import Additions, Glb
 from adamesh.faces.surface import vertex_normals
 from adamesh.motion.spaces import ARKIT52
-from adamesh.rigging.actions import JOINTS
+from adamesh.rigging.blendshapes import JOINTS
 from adamesh.rigging.geometry import Part, Scene
 from adamesh.rigging.meshes import MeshFace
 
@@ -95,7 +95,7 @@ class _Rig:
         return nodes
 
     def _normals(self) -> Float:
-        """[V, 3, 1 + 52] normals of the different vertices at rest, and in each action."""
+        """[V, 3, 1 + 52] normals of the different vertices at rest, and in each blendshape."""
         first = np.unique(self.scene.welded, return_index=True)[1]
         points, triangles = self.scene.points[first], self.scene.welded[self.scene.triangles]
         shapes = [points, *(points + move for move in np.moveaxis(self.moves, -1, 0))]
@@ -116,18 +116,18 @@ class _Rig:
         for number, primitive in enumerate(mesh["primitives"]):
             part = parts.get(number)
             targets = []
-            for action in range(len(ARKIT52)):
+            for blendshape in range(len(ARKIT52)):
                 if part is None:  # points and lines
                     count = self.json["accessors"][primitive["attributes"]["POSITION"]]["count"]
                     targets.append({"POSITION": self.added.sparse_accessor(np.zeros((count, 3)))})
                     continue
                 rows, to_world = self._rows(part), part.to_world[..., :3]
-                moves = np.linalg.solve(to_world, self.moves[rows, :, action, None])[..., 0]
+                moves = np.linalg.solve(to_world, self.moves[rows, :, blendshape, None])[..., 0]
                 target = {"POSITION": self.added.sparse_accessor(moves)}
                 if "NORMAL" in primitive["attributes"]:
                     before, after = (
                         _unit(np.einsum("nij,ni->nj", to_world, normals[rows, :, place]))
-                        for place in (0, 1 + action)
+                        for place in (0, 1 + blendshape)
                     )
                     turn = after - before
                     turn[np.abs(turn).max(1) < SMALLEST_TURN] = 0

@@ -1,4 +1,4 @@
-"""The 52 actions and the joints of the embedded head, for a face of any other mesh."""
+"""The 52 blendshapes and the joints of the embedded head, for a face of any other mesh."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from adamesh.rigging.fitting import FittedHead, fit_head
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-JOINTS = ("root", "neck", "head", "leye", "reye")  # the jaw moves by actions
+JOINTS = ("root", "neck", "head", "leye", "reye")  # the jaw moves by blendshapes
 # Parts of a mouth, by regions of the embedded head: each moves as its like does.
 MOUTH_PARTS = ("upper_teeth", "lower_teeth", "tongue")
 NEIGHBOURS = 4  # of the head's vertices, whose mean moves what lies on no surface of it
@@ -27,12 +27,12 @@ LIPS_BEFORE_TEETH = 0.005
 NEAR = 1e-4  # metres, so that a neighbour at no distance does not weigh everything
 
 
-def with_actions(head: Face, face: Face) -> Face:
-    """The face with the actions, the joints and the skin weights of a head.
+def with_blendshapes(head: Face, face: Face) -> Face:
+    """The face with the blendshapes, the joints and the skinning weights of a head.
 
     Args:
-        head: with the 52 actions and the regions of the embedded head.
-        face: of any mesh, with landmarks; what it has of actions and joints is replaced. Its regions
+        head: with the 52 blendshapes and the regions of the embedded head.
+        face: of any mesh, with landmarks; what it has of blendshapes and joints is replaced. Its regions
             left_eyeball and right_eyeball, where they are not empty, turn about their own middle.
     Raises:
         InputError: the face lacks landmarks.
@@ -71,7 +71,7 @@ def with_actions(head: Face, face: Face) -> Face:
 
 
 def _joint_weights(head: Face, joints: tuple[str, ...]) -> Float:
-    """[V, J] of the head's skin weights; what is another joint's goes to the head."""
+    """[V, J] of the head's skinning weights; what is another joint's goes to the head."""
     weights = head.skin_weights.double().numpy()
     own = np.stack([weights[:, head.joint_names.index(name)] for name in joints], axis=1)
     own[:, joints.index("head")] += 1 - own.sum(1)
@@ -79,7 +79,7 @@ def _joint_weights(head: Face, joints: tuple[str, ...]) -> Float:
 
 
 def _moved(head: Face, fitted: FittedHead) -> Float:
-    """[V, 3 * 52] what the actions do to the fitted head: its skin first, the rest along with that."""
+    """[V, 3 * 52] what the blendshapes do to the fitted head: its skin first, the rest along with that."""
     directions = head.expressiondirs.double().numpy()  # [V, 3, 52]
     rest = head.template.double().numpy()
     skin = np.unique(fitted.source.triangles)
@@ -113,10 +113,10 @@ def _moved(head: Face, fitted: FittedHead) -> Float:
 
 def _closures(directions: Float) -> Iterator[tuple[Float, Float]]:
     """Displacements [V, 3] that close lips or lids, and ones that part them."""
-    action = dict(zip(ARKIT52, np.moveaxis(directions, -1, 0), strict=True))
-    yield action["jawOpen"] + action["mouthClose"], action["jawOpen"]
+    blendshape = dict(zip(ARKIT52, np.moveaxis(directions, -1, 0), strict=True))
+    yield blendshape["jawOpen"] + blendshape["mouthClose"], blendshape["jawOpen"]
     for side in ("Left", "Right"):
-        yield action[f"eyeBlink{side}"], np.zeros_like(action["jawOpen"])
+        yield blendshape[f"eyeBlink{side}"], np.zeros_like(blendshape["jawOpen"])
 
 
 def _carried(head: Face, fitted: FittedHead, face: Face, values: Float) -> Float:
