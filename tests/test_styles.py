@@ -401,10 +401,10 @@ class TestFacts:
         ann = styles["ann"]
         facts = style_facts(ann, model)
         clip = animate(speech, ann, model=model)
-        assert list(facts.actions.values()) == sorted(facts.actions.values(), reverse=True)
-        for name, size in facts.actions.items():
+        assert list(facts.blendshapes.values()) == sorted(facts.blendshapes.values(), reverse=True)
+        for name, size in facts.blendshapes.items():
             assert size == pytest.approx(clip.expression_by_name(name).std(), abs=1e-6)
-        assert set(facts.actions) == set(facts.resting_face) == set(ARKIT52)
+        assert set(facts.blendshapes) == set(facts.resting_face) == set(ARKIT52)
         for name, weight in facts.resting_face.items():
             assert weight == float(ann.baseline.rest[ARKIT52.index(name)])
         assert facts.spoken_mm == pytest.approx(amplitude(torch.from_numpy(clip.expression)))
@@ -467,7 +467,7 @@ class TestCommands:
         facts = json.loads(adamesh("style", "show", path, "--json")[1])
         assert facts["source"] == "ann.mp4"
         assert facts["bytes"] == path.stat().st_size
-        assert len(facts["actions"]) == 52
+        assert len(facts["blendshapes"]) == 52
 
     def test_mix_and_scale(self, adamesh, styles: dict[str, Style], tmp_path: Path) -> None:
         files = []

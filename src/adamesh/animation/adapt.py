@@ -119,15 +119,15 @@ def adapt_to_clip(
         sound_offset = found.applied
     heard = in_time(samples, sound_offset)[: clip.frames * SAMPLES_PER_FRAME]
     shown = look(fitted, heard, model)
-    personal = copy.deepcopy(model)
+    adapted = copy.deepcopy(model)
     with torch.no_grad():
-        embedding = personal.encode_style(shown.motion[None])[0]
-    unseen = solve(personal, shown, embedding, BRANCHES)
+        embedding = adapted.encode_style(shown.motion[None])[0]
+    unseen = solve(adapted, shown, embedding, BRANCHES)
     head, eyes, upper = head_rotation(clip), eye_rotation(clip), upper_face(clip)
     return Style(
         base=fingerprint(model),
         branches=BRANCHES,
-        molora=branch_state(personal),
+        molora=branch_state(adapted),
         embedding=embedding,
         betas=shown.betas,
         baseline=shown.baseline,

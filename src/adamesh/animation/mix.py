@@ -24,7 +24,7 @@ from adamesh.motion.spaces import ARKIT52
 from adamesh.nn.molora import mixed_branches
 from adamesh.rates import frames_in
 
-ROUNDS = 4  # of finding a mix's gain: actions end at 0 and 1, so one is not enough
+ROUNDS = 4  # of finding a mix's gain: blendshapes end at 0 and 1, so one is not enough
 
 # Fields of a style that are plain statistics of events. Mixing takes the means of all their numbers; scaling
 # multiplies, by the named factor of `scale_style`, the numbers that say how much of it there is.

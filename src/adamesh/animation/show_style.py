@@ -27,7 +27,7 @@ from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, coefficient_spac
 from adamesh.render import HeadRenderer
 from adamesh.render.presets import preset_camera
 
-MOVES = 0.005  # standard deviation of an action's weight; below it nobody sees a motion
+MOVES = 0.005  # standard deviation of a blendshape's weight; below it nobody sees a motion
 FACE = (450, 500)  # pixels of the resting face
 OWN, NEUTRAL = "tab:blue", "0.72"  # colours of the bars
 AXES = ("pitch", "yaw", "roll")
@@ -40,11 +40,11 @@ class StyleFacts:
     Attributes:
         source: name of the reference.
         base, pose_base: fingerprints of the expression adapter and the pose adapter it belongs to.
-        resting_face: weight of each action, largest first.
+        resting_face: weight of each blendshape, largest first.
         mouth_mm: standard deviation of the mouth's opening in the reference.
         mouth_gain: factor on the motion that speech gives.
         spoken_mm: standard deviation of the mouth's opening when it speaks.
-        actions: standard deviation of the weight of each action when it speaks, largest first.
+        blendshapes: standard deviation of the weight of each blendshape when it speaks, largest first.
         blinks, brows, gaze: of the person.
         head_range: degrees between the two ends of the looped motion, on each axis.
         sound_offset: how late the reference's sound was; None where nobody looked.
@@ -59,7 +59,7 @@ class StyleFacts:
     mouth_mm: float
     mouth_gain: float
     spoken_mm: float
-    actions: dict[str, float]
+    blendshapes: dict[str, float]
     blinks: BlinkStatistics
     brows: BrowStatistics
     gaze: GazeStatistics
@@ -91,7 +91,7 @@ def style_facts(style: Style, model: ExpressionAdapter) -> StyleFacts:
         mouth_mm=style.baseline.amplitude,
         mouth_gain=style.gain,
         spoken_mm=1000 * float(opening.std()),
-        actions=_by_size(config.space, spoken.expression.std(0)),
+        blendshapes=_by_size(config.space, spoken.expression.std(0)),
         blinks=style.blinks,
         brows=style.brows,
         gaze=style.gaze,
@@ -116,7 +116,7 @@ def draw_style(
     model: ExpressionAdapter,
     path: str | os.PathLike[str],
 ) -> None:
-    """A picture (.png): the resting face, how far head and actions move, blinks and gaze in words.
+    """A picture (.png): the resting face, how far head and blendshapes move, blinks and gaze in words.
 
     Args:
         facts: of the style.
@@ -134,11 +134,11 @@ def draw_style(
     # Blinks and glances are events; how often they come says more than how far the lids move.
     events = {ARKIT52[index] for index in EYE_BLINK + EYE_LOOK}
     largest = {
-        name: max(size, 0.0 if neutral is None else neutral.actions[name])
-        for name, size in facts.actions.items()
+        name: max(size, 0.0 if neutral is None else neutral.blendshapes[name])
+        for name, size in facts.blendshapes.items()
         if name not in events
     }
-    moving = {name: facts.actions[name] for name, size in largest.items() if size >= MOVES}
+    moving = {name: facts.blendshapes[name] for name, size in largest.items() if size >= MOVES}
     picture = Figure(
         figsize=(11, max(6.6, 1.0 + 0.27 * len(moving))),
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
@@ -164,16 +164,16 @@ def draw_style(
         "Head: degrees from end to end",
         "{:.0f}",
     )
-    actions = right.subplots()
+    blendshapes = right.subplots()
     _bars(
-        actions,
+        blendshapes,
         moving,
-        None if neutral is None else neutral.actions,
-        "Actions: standard deviation of the weight, speaking the sample",
+        None if neutral is None else neutral.blendshapes,
+        "Blendshapes: standard deviation of the weight, speaking the sample",
         "{:.3f}",
     )
     if neutral is not None:
-        actions.legend(loc="lower right", frameon=False)
+        blendshapes.legend(loc="lower right", frameon=False)
     with atomic_output(path) as temporary:
         picture.savefig(temporary, dpi=100, format="png")
 

@@ -14,7 +14,7 @@ from adamesh.files import check_output
 if TYPE_CHECKING:
     from adamesh.animation.show_style import StyleFacts
 
-SHOWN = 6  # actions of a resting face that are printed
+SHOWN = 6  # blendshapes of a resting face that are printed
 
 style_app = typer.Typer(
     help="What a style holds, mixes of styles, and calmer or livelier ones.", no_args_is_help=True
@@ -34,7 +34,7 @@ def show(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """What a style holds, and how far each action moves when it speaks the packaged sample.
+    """What a style holds, and how far each blendshape moves when it speaks the packaged sample.
 
     [bold]Examples[/bold]
 
@@ -99,12 +99,12 @@ def _print_facts(facts: "StyleFacts", neutral: "StyleFacts | None", size: int) -
     }
     for name, text in lines.items():
         typer.echo(f"{name:<14}{text}")
-    moving = {name: move for name, move in facts.actions.items() if move >= MOVES}
-    typer.echo(f"\n{'action':<22}{'deviation':>10}" + ("" if neutral is None else "   neutral"))
+    moving = {name: move for name, move in facts.blendshapes.items() if move >= MOVES}
+    typer.echo(f"\n{'blendshape':<22}{'deviation':>10}" + ("" if neutral is None else "   neutral"))
     for name, move in moving.items():
-        other = "" if neutral is None else f"{neutral.actions[name]:>10.3f}"
+        other = "" if neutral is None else f"{neutral.blendshapes[name]:>10.3f}"
         typer.echo(f"{name:<22}{move:>10.3f}{other}")
-    typer.echo(f"{len(facts.actions) - len(moving)} more move by less than {MOVES:g}")
+    typer.echo(f"{len(facts.blendshapes) - len(moving)} more move by less than {MOVES:g}")
 
 
 @style_app.command()

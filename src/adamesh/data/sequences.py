@@ -208,7 +208,7 @@ class Augmentation:
     """Ranges of what training does to motion and its clock; zero or one switches a part off."""
 
     speed: float = 1.15  # motion and speech up to this much faster or slower
-    style_gain: float = 0.2  # deviation of the log of a factor on each action
+    style_gain: float = 0.2  # deviation of the log of a factor on each blendshape
     mirror: float = 0.5  # share of windows with left and right exchanged
     drop_condition: float = 0.5  # share without style and identity, as for strangers
 
@@ -334,18 +334,18 @@ class WindowSampler:
         Mirrored always; altered in size only where the reference is read: it would be noise otherwise.
         """
         a = self.augmentation
-        actions = self.space == "arkit52"
-        if rng.random() < a.mirror and actions:
+        arkit = self.space == "arkit52"
+        if rng.random() < a.mirror and arkit:
             motion, reference = motion[:, MIRROR], reference[:, MIRROR]
         if not conditioned:
             return motion, reference
         gain = rng.normal(size=motion.shape[1])
-        if actions:
+        if arkit:
             # Left and right mostly change together: faces are nearly symmetric.
             own, both = 0.35, 0.94
             gain = own * gain + both * 0.5**0.5 * (gain + gain[MIRROR])
         factor = torch.from_numpy(np.exp(a.style_gain * gain)).float()
-        if actions:
+        if arkit:
             factor[EYE_LOOK] = 0.0
         factor[len(coefficient_space(self.space).channels) :] = 1.0  # a jaw has one way to turn
         return motion * factor, reference * factor

@@ -18,7 +18,7 @@ Float = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_INFLUENCES = 4  # joints per vertex that every engine reads
-LEAST_MOVE = 1e-7  # metres by which an action must move a vertex to be stored with it
+LEAST_MOVE = 1e-7  # metres by which a blendshape must move a vertex to be stored with it
 LEAST_TURN = 1e-3  # the same for its unit normal
 
 # Roughness by material name: what is wet shines.
@@ -53,7 +53,7 @@ class Rest:
         materials: triangles of every material that has any.
         skin_joints: [V, MAX_INFLUENCES] int64, see `strongest_joints`.
         skin_weights: [V, MAX_INFLUENCES].
-        shape_names: of the face's actions or components, E of them.
+        shape_names: of the face's blendshapes or components, E of them.
         shapes: [E, V, 3] how they move vertices, metres.
         turns: [E, V, 3] how they change normals.
     """
@@ -114,7 +114,7 @@ def strongest_joints(
     """The joints that move each vertex most.
 
     Args:
-        weights: [V, J] skin weights.
+        weights: [V, J] skinning weights.
     Returns:
         Joints [V, MAX_INFLUENCES] and their weights of sum 1; joint 0 with weight 0 where there are fewer.
     """

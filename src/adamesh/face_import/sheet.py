@@ -17,7 +17,7 @@ THREE_QUARTER = np.radians(40)
 DOT = np.array([20, 90, 255], np.uint8)  # sRGB
 OPENINGS = (0.3, 0.8)  # of a wide open mouth
 COMPONENT_SIZE = 2.0  # standard deviations, where the expression's components have no names
-ACTIONS = (
+BLENDSHAPES = (
     ("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft", "cheekSquintRight"),
     ("mouthFunnel",),
     ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
@@ -88,12 +88,14 @@ def _variants(face: Face) -> Iterator[Parameters]:
     """Two openings of the mouth, three expressions, and another identity."""
     for share in OPENINGS:
         yield mouth_opening(face)(share)
-    for number, actions in enumerate(ACTIONS):
+    for number, blendshapes in enumerate(BLENDSHAPES):
         expression = torch.zeros(1, face.n_expression, dtype=face.template.dtype)
         if face.expression_names is None:
             expression[0, number] = COMPONENT_SIZE
         else:
-            expression[0, [face.expression_names.index(action) for action in actions]] = 1
+            expression[
+                0, [face.expression_names.index(blendshape) for blendshape in blendshapes]
+            ] = 1
         yield {"expression": expression}
     betas = torch.randn(1, face.n_betas, generator=torch.Generator().manual_seed(SEED))
     yield {"betas": betas.to(face.template.dtype)}

@@ -11,7 +11,7 @@ from adamesh.faces.storage import load_face
 
 @functools.cache
 def load_embedded_face(dtype: torch.dtype = torch.float32) -> Face:
-    """The embedded head: `arkit52` actions, 50 identity components, neck, head, jaw and eye joints.
+    """The embedded head: `arkit52` blendshapes, 50 identity components, neck, head, jaw and eye joints.
 
     It is read once per type and shared: don't change it in place, and move it with `copy.deepcopy`.
     """

@@ -150,7 +150,7 @@ class Face(nn.Module):
         if len(joint_parents) != J:
             raise InputError(f"face '{name}' has {J} joints but {len(joint_parents)} parents")
         if expression_names is not None and len(expression_names) != E:
-            raise InputError(f"face '{name}' has {E} actions but {len(expression_names)} names")
+            raise InputError(f"face '{name}' has {E} blendshapes but {len(expression_names)} names")
 
         def buffer(key: str, value: Tensor | None, *shape: int) -> None:
             if value is not None and tuple(value.shape) != shape:

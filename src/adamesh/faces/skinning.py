@@ -60,7 +60,7 @@ def joint_transforms(
 
 
 def skin(vertices: Tensor, weights: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
-    """Blends the joints' maps with the skin weights and applies them.
+    """Blends the joints' maps with the skinning weights and applies them.
 
     Args:
         vertices: [B, V, 3] at rest.

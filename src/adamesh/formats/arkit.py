@@ -39,7 +39,7 @@ def numbers(path: Path, rows: Sequence[Sequence[object]]) -> Float:
 
 
 def named_weights(path: Path, names: Sequence[str], values: Float) -> NDArray[np.float32]:
-    """Columns of any order as arkit52; actions that are not there rest at zero.
+    """Columns of any order as arkit52; blendshapes that are not there rest at zero.
 
     Args:
         names: name of each column; those that are not ARKit's are left out.
@@ -111,6 +111,6 @@ def check_arkit(clip: MotionClip, tool: str) -> None:
     """
     if clip.space != "arkit52":
         raise InputError(
-            f"files of {tool} hold the 52 ARKit actions, this clip is in '{clip.space}'; "
+            f"files of {tool} hold the 52 ARKit blendshapes, this clip is in '{clip.space}'; "
             "retarget it: --face embedded, or adamesh.retargeting.fit_to_face in Python"
         )

@@ -31,7 +31,7 @@ _UNMOVED = np.array([0.0, 0.0, -0.5])  # m: where a head is put that has no plac
 
 
 def read_said(path: Path, fps: float | None) -> MotionClip:
-    """A CSV with a column an action (yunik1004/SAiD, said/util/blendshape.py).
+    """A CSV with a column a blendshape (yunik1004/SAiD, said/util/blendshape.py).
 
     Raises:
         InputError: no frame rate is given, or the file is not such a table.
@@ -42,7 +42,7 @@ def read_said(path: Path, fps: float | None) -> MotionClip:
 
 
 def write_said(clip: MotionClip, path: Path) -> None:
-    """The 32 actions that SAiD knows, a column each.
+    """The 32 blendshapes that SAiD knows, a column each.
 
     Raises:
         InputError: the clip is of another space.

@@ -1,4 +1,4 @@
-"""The names that other programs give to the 52 ARKit actions, and the way from one to another.
+"""The names that other programs give to the 52 ARKit blendshapes, and the way from one to another.
 
 All of them spell Apple's names, in another case or order: names are matched without regard to case.
 """
@@ -48,7 +48,7 @@ def arkit_columns(names: Sequence[str]) -> dict[int, int]:
             continue
         if column in columns.values():
             raise InputError(
-                f"'{ARKIT52[column]}' is there twice; each ARKit action has one column"
+                f"'{ARKIT52[column]}' is there twice; each ARKit blendshape has one column"
             )
         columns[place] = column
     return columns

@@ -1,7 +1,7 @@
 """Brows move in events: raises and frowns, found in a track, and sampled for new speech.
 
 Speech does not tell when brows move, so a regression keeps them still. What can be known of a person is how
-often they raise and knit their brows, how far, for how long and with which actions; what speech adds is
+often they raise and knit their brows, how far, for how long and with which blendshapes; what speech adds is
 that raises come with what is stressed. Between events brows rest, and drift a little.
 """
 
@@ -29,7 +29,7 @@ FROWN = _columns("browDownLeft", "browDownRight")
 SMOOTH_S = 0.04  # deviation of a Gaussian against the tracker's noise
 LEVEL_WINDOW_S = 8.0  # the level between events is seen over this long, as ...
 LEVEL_PERCENTILE = 30  # ... what brows are below for this share of it: raises may last for seconds
-MIN_SIZE = 0.1  # mean over the actions; smaller ones are noise and drift
+MIN_SIZE = 0.1  # mean over the blendshapes; smaller ones are noise and drift
 MIN_DURATION_S = 0.12  # at half the size
 MIN_DIP = 0.5  # of an event's size, between it and the next; else they are one
 REFRACTORY_S = 0.3  # no event starts sooner after the end of the one before
@@ -70,8 +70,8 @@ class Event:
         start: frame, with fraction, at which half the size is reached.
         peak: frame of the largest.
         end: frame, with fraction, at which it is back at half the size.
-        size: at the peak over the level around it, mean over the actions.
-        balance: each action at the peak, over their mean.
+        size: at the peak over the level around it, mean over the blendshapes.
+        balance: each blendshape at the peak, over their mean.
     """
 
     start: float
@@ -83,7 +83,7 @@ class Event:
 
 @dataclass(frozen=True)
 class EventStatistics:
-    """Events of one kind, and the level they rise from; all weights are means over the kind's actions.
+    """Events of one kind, and the level they rise from; all weights are means over the kind's blendshapes.
 
     Attributes:
         rate_hz: events per second.
@@ -94,7 +94,7 @@ class EventStatistics:
         rest: mean level between events.
         drift: standard deviation of that level.
         drift_hold: correlation of that level with itself a second later, 0..1.
-        balance: each action over their mean, in the order of `RAISE` or `FROWN`.
+        balance: each blendshape over their mean, in the order of `RAISE` or `FROWN`.
     """
 
     rate_hz: float
@@ -163,11 +163,11 @@ class BrowStatistics:
         return cls(**kinds)
 
 
-def _posterior(actions: FloatArray, fps: float, prior: EventStatistics) -> EventStatistics:
-    """Posterior means of one kind; `actions` [T, A]."""
-    events = detect_events(actions, fps)
-    between = remove_events(actions, events, fps).mean(1)
-    n, seconds = len(events), len(actions) / fps
+def _posterior(blendshapes: FloatArray, fps: float, prior: EventStatistics) -> EventStatistics:
+    """Posterior means of one kind; `blendshapes` [T, A]."""
+    events = detect_events(blendshapes, fps)
+    between = remove_events(blendshapes, events, fps).mean(1)
+    n, seconds = len(events), len(blendshapes) / fps
     weight = PRIOR_EVENTS + n
 
     def mean(prior_mean: float, values: Sequence[float]) -> float:
@@ -199,8 +199,8 @@ def _posterior(actions: FloatArray, fps: float, prior: EventStatistics) -> Event
     )
 
 
-def detect_events(actions: FloatArray, fps: float) -> list[Event]:
-    """Events in actions [T, A] that move together, in order.
+def detect_events(blendshapes: FloatArray, fps: float) -> list[Event]:
+    """Events in blendshapes [T, A] that move together, in order.
 
     Returns:
         Those of at least `MIN_SIZE` and `MIN_DURATION_S`. One cut off by either end of the track does not
@@ -209,7 +209,7 @@ def detect_events(actions: FloatArray, fps: float) -> list[Event]:
     from scipy.ndimage import gaussian_filter1d, percentile_filter
     from scipy.signal import find_peaks
 
-    smooth = gaussian_filter1d(np.asarray(actions, np.float64), SMOOTH_S * fps, axis=0)
+    smooth = gaussian_filter1d(np.asarray(blendshapes, np.float64), SMOOTH_S * fps, axis=0)
     level = smooth.mean(1)
     window = max(3, round(LEVEL_WINDOW_S * fps))
     over = level - percentile_filter(level, LEVEL_PERCENTILE, size=window, mode="reflect")
@@ -226,12 +226,12 @@ def detect_events(actions: FloatArray, fps: float) -> list[Event]:
     return events
 
 
-def remove_events(actions: FloatArray, events: Sequence[Event], fps: float) -> FloatArray:
-    """Actions [T, A] as they would have moved without these events, straight from before to after.
+def remove_events(blendshapes: FloatArray, events: Sequence[Event], fps: float) -> FloatArray:
+    """Blendshapes [T, A] as they would have moved without these events, straight from before to after.
 
     An event reaches as far beyond its halves as a raised cosine does, and `SMOOTH_S` more.
     """
-    out = np.array(actions, np.float32)
+    out = np.array(blendshapes, np.float32)
     frames = np.arange(len(out))
     covered = np.zeros(len(out), bool)
     for event in events:

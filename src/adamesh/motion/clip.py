@@ -49,7 +49,7 @@ class MotionClip:
         expression: [T, E] weights; 0..1 in arkit52.
         neck_pose: [T, 3] axis-angle, radians.
         head_pose: [T, 3] axis-angle, radians, on top of the neck.
-        jaw_pose: [T, 3] axis-angle, radians; zero in arkit52, where actions move the jaw.
+        jaw_pose: [T, 3] axis-angle, radians; zero in arkit52, where blendshapes move the jaw.
         leye_pose: [T, 3] axis-angle, radians, of the subject's left eyeball.
         reye_pose: [T, 3] axis-angle, radians, of the subject's right eyeball.
         transl: [T, 3] metres.

@@ -128,21 +128,21 @@ def fit_to_face(clip: MotionClip, face: Face, *, made_for: Face | None = None) -
 
     Args:
         made_for: the face that the clip was made for. Default: the one that its metadata name, and for
-            `arkit52`, whose actions mean the same on every face, the embedded one.
+            `arkit52`, whose blendshapes mean the same on every face, the embedded one.
     Raises:
         InputError: the clip doesn't tell what face it was made for, or a face lacks landmarks.
     """
-    actions = clip.space == "arkit52"
-    named = None if actions else clip.metadata.get("face")
+    arkit = clip.space == "arkit52"
+    named = None if arkit else clip.metadata.get("face")
     if made_for is None and named not in (None, face.name):
         made_for = load_named_face(str(named))
-    if made_for is None and actions:
+    if made_for is None and arkit:
         made_for = load_embedded_face()
     if clip.space == "flame50" and (made_for or face).space == "flame100":
         # FLAME's components are sorted by size: these are the first half.
         wider = np.pad(clip.expression, ((0, 0), (0, 50)))
         clip = replace(clip, space="flame100", expression=wider)
-    if clip.space == face.space and (actions or made_for is None or made_for.name == face.name):
+    if clip.space == face.space and (arkit or made_for is None or made_for.name == face.name):
         return clip
     if made_for is None:
         raise InputError(

@@ -26,7 +26,7 @@ JAW_RIDGE = (
     400.0,
 )  # mm^2 per rad^2 about x, y, z: jaws open, shift a little, never roll
 BOUNDED_RIDGE = 0.01  # mm^2 per squared weight
-BOUNDED_SPARSITY = 0.03  # mm^2 per weight: of two actions that cancel, neither is used
+BOUNDED_SPARSITY = 0.03  # mm^2 per weight: of two blendshapes that cancel, neither is used
 MOST_STEPS = 8  # of Gauss-Newton
 MOST_BOUNDED_STEPS = 3000  # of projected gradients
 CLOSE = 1e-4  # radians, standard deviations; a smaller step ends the iteration

@@ -4,12 +4,12 @@ A detector regresses whole faces from pictures; on a head that turns, its landma
 most on the far side. On renders of the embedded head, where every landmark's place is known, that is measured
 once:
 
-    seen - true = bias(view) + what the actions do to it + what the person does to it + noise
+    seen - true = bias(view) + what the blendshapes do to it + what the person does to it + noise
 
 in metres on the upright image plane: the plane through the landmark that faces the camera, turned so that
 the head has no roll, x to the right of the image and y up. Only the first part is taken over to the fit; it
-helps on real faces as on renders. What actions do to a detector on renders does not carry over to real faces:
-docs/decisions.md.
+helps on real faces as on renders. What blendshapes do to a detector on renders does not carry over to real
+faces: docs/decisions.
 """
 
 import functools
@@ -69,7 +69,7 @@ def view_terms(rotation: Tensor) -> Tensor:
 
 
 def fit_bias(people: Iterable[Observed]) -> Tensor:
-    """Regresses the detector's errors on view and actions.
+    """Regresses the detector's errors on view and blendshapes.
 
     Terms and errors are taken about each person's mean, so that a person's own constant error is in
     none of them but the constant.
@@ -84,8 +84,8 @@ def fit_bias(people: Iterable[Observed]) -> Tensor:
         metres = pixels * torch.from_numpy(person.true[..., 2:]).double() / person.focal
         metres = metres * torch.tensor([1.0, -1.0]).double()
         error = (metres @ turn.mT).flatten(1)
-        actions = torch.from_numpy(person.expression).double()
-        terms = torch.cat([view_terms(rotation)[:, 1:], actions], 1)
+        blendshapes = torch.from_numpy(person.expression).double()
+        terms = torch.cat([view_terms(rotation)[:, 1:], blendshapes], 1)
         features.append(terms - terms.mean(0))
         errors.append(error - error.mean(0))
         means.append((terms.mean(0), error.mean(0)))
@@ -93,7 +93,7 @@ def fit_bias(people: Iterable[Observed]) -> Tensor:
     ridge = RIDGE * torch.eye(x.shape[1]).double()
     weights = torch.linalg.solve(x.T @ x + ridge, x.T @ y)
     constant = torch.stack([error - terms @ weights for terms, error in means]).mean(0)
-    of_view = torch.cat([constant[None], weights[: -actions.shape[1]]])
+    of_view = torch.cat([constant[None], weights[: -blendshapes.shape[1]]])
     return of_view.unflatten(1, (LANDMARK_COUNT, 2)).float()
 
 

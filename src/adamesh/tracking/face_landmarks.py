@@ -37,7 +37,7 @@ WIDE_JAW = 0.4  # radians of the jaw's joint in a wide open mouth
 WIDE_GAP = 0.025  # metres that a wide open mouth parts the lips, where only expressions can
 # Metres from between the eyes to the middle of the pictures.
 _BELOW_EYES = np.array([0.0, -0.02145, -0.01507])
-SMILE = 0.4  # weight in the last of the pictures in turn, where the face has such an action
+SMILE = 0.4  # weight in the last of the pictures in turn, where the face has such a blendshape
 # Factors on the skin's colours: as it is, light, brown and dark.
 TONES = ((1.0, 1.0, 1.0), (1.12, 1.14, 1.16), (0.72, 0.66, 0.62), (0.5, 0.42, 0.38))
 
@@ -121,14 +121,14 @@ def pictures(views: int) -> int:
 def mouth_opening(face: Face) -> Callable[[float], Parameters]:
     """How to open this face's mouth: from the share of a wide open one, to arguments of its forward.
 
-    By the action jawOpen where there is one, by the jaw's joint, or else by the smallest expression
+    By the blendshape jawOpen where there is one, by the jaw's joint, or else by the smallest expression
     that parts the lips; those are told by landmarks, and without any the mouth stays closed.
     """
     dtype = face.template.dtype
     if face.expression_names is not None and "jawOpen" in face.expression_names:
-        action = torch.zeros(1, face.n_expression, dtype=dtype)
-        action[0, face.expression_names.index("jawOpen")] = 1
-        return lambda share: {"expression": share * action}
+        blendshape = torch.zeros(1, face.n_expression, dtype=dtype)
+        blendshape[0, face.expression_names.index("jawOpen")] = 1
+        return lambda share: {"expression": share * blendshape}
     if "jaw" in face.joint_names:
         jaw = torch.tensor([[WIDE_JAW, 0.0, 0.0]], dtype=dtype)
         return lambda share: {"jaw_pose": share * jaw}
@@ -188,7 +188,7 @@ def _views(
 
 
 def _smile(face: Face) -> Parameters:
-    """A little smile, where the face's actions have names."""
+    """A little smile, where the face's blendshapes have names."""
     names = face.expression_names
     if names is None:
         return {}

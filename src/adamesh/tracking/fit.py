@@ -46,9 +46,9 @@ class FitOptions:
     betas_ridge: float = 0.3
     offset_sigma: float = 0.0015  # m, of a landmark's place on a face around the average place
     expression_ridge: float = 2.0
-    mouth_sparsity: float = 20.0  # one over the mean of an action's exponential distribution
+    mouth_sparsity: float = 20.0  # one over the mean of a blendshape's exponential distribution
     upper_sparsity: float = 14.0  # brows and lids are few, and not like one another
-    asymmetry_ridge: float = 20.0  # on the difference of a left and a right action
+    asymmetry_ridge: float = 20.0  # on the difference of a left and a right blendshape
     smoothness: float = 40.0  # on frame-to-frame differences, at 25 fps
     blink_smoothness: float = 2.0  # blinks last 3 to 8 frames and must stay sharp
     pose_smoothness: float = 1.0  # Whittaker's lambda on second differences of the pose
@@ -56,7 +56,7 @@ class FitOptions:
     overlap: int = 25  # frames that blocks share, so that smoothness reaches over their seams
 
 
-# Actions that landmarks cannot show: out of the fit, and zero.
+# Blendshapes that landmarks cannot show: out of the fit, and zero.
 UNSEEN = ("tongueOut", "cheekPuff", "jawForward", "cheekSquintLeft", "cheekSquintRight")
 
 
@@ -184,7 +184,7 @@ class FaceFitter:
                 for i in self.free
             ]
         )
-        # How each entry of the rotation's first two rows brings the actions into the image plane.
+        # How each entry of the rotation's first two rows brings the blendshapes into the image plane.
         planes = torch.zeros(6, len(self.ids), 2, len(self.free))
         for row in range(2):
             for axis in range(3):
@@ -209,7 +209,7 @@ class FaceFitter:
         return offsets - (self.rigid @ (self.rigid.T @ offsets.flatten())).view_as(offsets)
 
     def _prior(self, names: list[str]) -> Tensor:
-        """[F, F] ridge of the free actions, with the cost of left and right differing."""
+        """[F, F] ridge of the free blendshapes, with the cost of left and right differing."""
         o = self.options
         prior = o.expression_ridge * torch.eye(len(names))
         for i, name in enumerate(names):

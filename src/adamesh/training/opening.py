@@ -41,7 +41,9 @@ from adamesh.training.statistics import feature_statistics, motion_deviation
 FOLDS = 2  # of the people whose offsets are looked for
 ONSET_LAGS = 15  # of 10 ms to either side
 LIPS_SMOOTHING = 9  # of 10 ms
-ACTIONS_WEIGHT = 0.5  # of the mouth's actions beside the opening: what they share is heard better
+BLENDSHAPES_WEIGHT = (
+    0.5  # of the mouth's blendshapes beside the opening: what they share is heard better
+)
 
 
 class OpeningTraining(LoopConfig):
@@ -228,18 +230,18 @@ def _fit(
     plain = Augmentation(style_gain=0.0, drop_condition=1.0, mirror=0.0, speed=1.0)
     sampler = WindowSampler(train, config.window, 0, 2, plain, config.seed, face.space)
     direction = 1000.0 * opening_direction(face)[1].to(device) / TYPICAL
-    actions = MOUTH if face.space == "arkit52" else list(range(train[0].motion.shape[1]))
-    scale = motion_deviation(train)[actions].to(device)
+    blendshapes = MOUTH if face.space == "arkit52" else list(range(train[0].motion.shape[1]))
+    scale = motion_deviation(train)[blendshapes].to(device)
 
     def loss(batch: Batch) -> Tensor:
         given = network(batch.features)
         valid_frames = batch.mask[:, :, None].float()
         wanted = torch.cat(
-            [(batch.motion @ direction)[..., None], batch.motion[..., actions] / scale], dim=2
+            [(batch.motion @ direction)[..., None], batch.motion[..., blendshapes] / scale], dim=2
         )
-        chosen = torch.cat([given[..., :1], given[..., 1:][..., actions]], dim=2)
+        chosen = torch.cat([given[..., :1], given[..., 1:][..., blendshapes]], dim=2)
         error = ((chosen - wanted).abs() * valid_frames).sum((0, 1)) / valid_frames.sum()
-        return error[0] + ACTIONS_WEIGHT * error[1:].mean()
+        return error[0] + BLENDSHAPES_WEIGHT * error[1:].mean()
 
     def validate(averaged: OpeningNetwork) -> dict[str, float]:
         offsets = [offset_of_curves(*curves(averaged, face, s)) for s in valid]

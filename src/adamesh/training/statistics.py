@@ -8,7 +8,7 @@ from torch import Tensor
 from adamesh.data.sequences import SILENCE, TAUGHT, Sequence
 
 CLIPS = 10  # of a person
-DEVIATION_FLOOR = 0.02  # an action that hardly moves must not become loud by z-scoring
+DEVIATION_FLOOR = 0.02  # a blendshape that hardly moves must not become loud by z-scoring
 
 
 def _by_speaker(sequences: list[Sequence]) -> list[list[Sequence]]:
