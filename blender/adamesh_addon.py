@@ -233,7 +233,7 @@ def put_curves(path: Path, objects: list[bpy.types.Object], scene: bpy.types.Sce
 
 
 def read_curves(path: Path) -> dict:
-    """The JSON of `adamesh export`, docs/exports.md.
+    """The JSON of `adamesh export`, docs/guides/export.md.
 
     Raises:
         AdaMeshError: the file is something else.

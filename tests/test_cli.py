@@ -3,10 +3,8 @@
 import hashlib
 import json
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,16 +14,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from scipy.io import savemat
+from support.commands import COMMANDS, parse
 from support.styles import style_of
-from typer.core import TyperCommand
-from typer.main import get_command
 
 from adamesh.animation.animator import animate
 from adamesh.animation.sample import SAMPLE_SPEECH
 from adamesh.animation.style import Style
 from adamesh.checkpoints.networks import KINDS, load_network, shipped
 from adamesh.cli import main
-from adamesh.cli.app import app
 from adamesh.faces.embedded import load_embedded_face
 from adamesh.formats import FORMATS
 from adamesh.media.audio import write_wav
@@ -33,7 +29,6 @@ from adamesh.media.video import VideoWriter, probe
 from adamesh.motion.clip import MotionClip
 from adamesh.rates import FPS, SAMPLE_RATE
 
-ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "av", "onnxruntime", "scipy", "vtkmodules", "pyvista")
 
 
@@ -440,28 +435,6 @@ def test_demo(adamesh, tmp_path: Path) -> None:
     assert "use --force" in said.err
 
 
-def leaves(command: TyperCommand, *words: str) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
-    """Every command with the words that call it."""
-    children = getattr(command, "commands", None)
-    if children is None:
-        yield words, command
-        return
-    for name, child in children.items():
-        yield from leaves(child, *words, name)
-
-
-COMMANDS = dict(leaves(get_command(app)))  # type: ignore[arg-type]
-
-
-def parse(example: str) -> tuple[str, ...]:
-    """The words of the command that an example calls; an error if it would not run as written."""
-    words = shlex.split(example, comments=True)[1:]
-    length = 2 if tuple(words[:2]) in COMMANDS else 1
-    name = tuple(words[:length])
-    COMMANDS[name].make_context("adamesh", words[length:])
-    return name
-
-
 class TestHelp:
     def test_nothing_heavy_is_imported(self) -> None:
         code = (
@@ -482,13 +455,6 @@ class TestHelp:
         examples = [" ".join(p.split()) for p in paragraphs if p.strip().startswith("adamesh ")]
         assert examples
         assert [parse(example) for example in examples] == [name] * len(examples)
-
-    def test_the_commands_of_the_readme_parse(self) -> None:
-        lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-        examples = [line for line in lines if line.startswith("    adamesh ")]
-        assert examples
-        for example in examples:
-            parse(example)
 
     @pytest.mark.parametrize("name", [(), *COMMANDS], ids=" ".join)
     def test_help_is_given(self, adamesh, name: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@
 Its resting face is the mean over all training people with the lips shut, its amplitude their median, its
 identity the average face, its blinks, gaze, brows and squints the population's. Its head and eye motion is
 that of one training video, calmed. GAIN gives back what regression takes away of strangers' amplitude;
-docs/decisions.md says how it was found.
+docs/decisions/training.md says how it was found.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Size and time of every export format, for one minute of speech: the table's figures in docs/exports.md.
+"""Size and time of every export format, for a minute of speech: the table in docs/guides/export.md.
 
 python tools/measure_exports.py
 """

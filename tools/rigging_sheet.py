@@ -1,4 +1,4 @@
-"""Draws the meshes of `adamesh bench rigging`, moved by what they got, into docs/images/transfer.jpg.
+"""Draws the meshes of `adamesh bench rigging`, moved by what they got, into docs/images/rigging.jpg.
 
 python tools/rigging_sheet.py
 """
@@ -29,7 +29,7 @@ def main() -> None:
     for name, mesh in found.items():
         vertices = mesh.face(expression=weights).vertices
         drawn += mouth_tiles(mesh.face, vertices, [f"{name}: {pose}" for pose in POSES], yaw=0.25)
-    sheet(drawn, len(POSES), IMAGES / "transfer.jpg", MAX_BYTES)
+    sheet(drawn, len(POSES), IMAGES / "rigging.jpg", MAX_BYTES)
 
 
 if __name__ == "__main__":

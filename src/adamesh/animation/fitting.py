@@ -3,7 +3,7 @@
 Ten seconds are little: whatever is free follows them into their noise. So the branches have a prior, the
 base model, and where the answer can be computed it is not searched for: on the last layer the branches that
 a ridge regression wants are known in closed form. `descend` is the search by gradient over the branches of
-all layers, as in the paper; `docs/decisions.md` has both side by side.
+all layers, as in the paper; `docs/decisions/adaptation.md` has both side by side.
 """
 
 from dataclasses import dataclass

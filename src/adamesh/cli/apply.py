@@ -34,7 +34,8 @@ def apply(
         ),
     ] = None,
     map_file: Annotated[
-        Path | None, typer.Option("--map", help="Your own mapping (.yaml), see docs/avatars.md.")
+        Path | None,
+        typer.Option("--map", help="Your own mapping (.yaml), see docs/guides/avatars.md."),
     ] = None,
     fps: Fps = None,
     made_for: MadeFor = None,

@@ -1,4 +1,4 @@
-"""JSON of named curves: weights and rotations, a row a frame; docs/exports.md describes it."""
+"""JSON of named curves: weights and rotations, a row a frame; docs/guides/export.md describes it."""
 
 import json
 

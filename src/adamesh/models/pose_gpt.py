@@ -9,7 +9,7 @@ second before it does, and this holds for people who were not trained on. `Tempo
 fast the head moves; each step from code to code has a pace, and faster steps get higher logits when a higher
 speed is predicted. The other is the content, which enters the transformer as in the paper, through a
 bottleneck of `speech_dim` numbers. The shipped network has `speech_dim` 0: trained on minutes of video, this
-path memorised the clips (docs/decisions.md). With hours of video it may be worth opening.
+path memorised the clips (docs/decisions/head-motion.md). With hours of video it may be worth opening.
 """
 
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ class WhisperConfig:
     mel_dim: int = 80
     dim: int = 512
     heads: int = 8
-    layers: int = 3  # of Whisper's 6; docs/decisions.md says why
+    layers: int = 3  # of Whisper's 6; docs/decisions/features.md says why
 
 
 class WhisperEncoder(nn.Module):

@@ -9,7 +9,7 @@ once:
 in metres on the upright image plane: the plane through the landmark that faces the camera, turned so that
 the head has no roll, x to the right of the image and y up. Only the first part is taken over to the fit; it
 helps on real faces as on renders. What blendshapes do to a detector on renders does not carry over to real
-faces: docs/decisions.
+faces: docs/decisions/tracking.md.
 """
 
 import functools

@@ -36,7 +36,7 @@ class FitOptions:
     """Priors, as precisions: one over the variance that is expected."""
 
     # Focal length / larger image side. Detectors see the shape of a face as from afar however near the
-    # camera is, so none that is fitted does better: docs/decisions.md.
+    # camera is, so none that is fitted does better: docs/decisions/tracking.md.
     focal_ratio: float = 2.2
     noise: float = 0.0015  # m, deviation of a plain landmark; lips, eyes and brows are surer
     huber: float = 3.0  # deviations beyond which a landmark counts less
