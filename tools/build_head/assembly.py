@@ -8,7 +8,9 @@ from part import Part
 
 
 class Assembly:
-    """The parts as one mesh, one after the other.
+    """The parts as one mesh, one after the other, whose arrays have the names that `Part` gives them.
+
+    `parts` are by name; `regions` [R] are numbered in the whole.
 
     Args:
         base: for the joints.

@@ -27,6 +27,20 @@ SPREADS = {
 }
 
 
+def random_people(base: BaseMesh, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Random people and their mirror images: weights [2 * N_DRAWS, m] of targets [m, N, 3], decimetres.
+
+    So identities are as often turned one way as the other.
+    """
+    keys, targets = shape_targets(base)
+    weights = draw_identities(keys, rng)
+    column = {key: i for i, key in enumerate(keys)}
+    swap = {"left": "right", "right": "left"}
+    partner = [column[tuple(swap.get(word, word) for word in key)] for key in keys]
+    targets = (targets + base.mirrored(targets[partner])) / 2
+    return np.concatenate([weights, weights[:, partner]]), targets
+
+
 def shape_targets(base: BaseMesh) -> tuple[list[tuple[str, ...]], Array]:
     """All shape targets: keys, and offsets [n, N, 3] in decimetres."""
     keys: list[tuple[str, ...]] = []
@@ -102,20 +116,6 @@ def draw_identities(keys: list[tuple[str, ...]], rng: np.random.Generator) -> Ar
     return weights
 
 
-def random_people(base: BaseMesh, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Random people and their mirror images: weights [2 * N_DRAWS, m] of targets [m, N, 3], decimetres.
-
-    So identities are as often turned one way as the other.
-    """
-    keys, targets = shape_targets(base)
-    weights = draw_identities(keys, rng)
-    column = {key: i for i, key in enumerate(keys)}
-    swap = {"left": "right", "right": "left"}
-    partner = [column[tuple(swap.get(word, word) for word in key)] for key in keys]
-    targets = (targets + base.mirrored(targets[partner])) / 2
-    return np.concatenate([weights, weights[:, partner]]), targets
-
-
 def random_sizes(n: int, rng: np.random.Generator) -> Array:
     """[n] how much larger than the average each of the people of `random_people` is."""
     sizes = rng.normal(0, 0.02, n // 2)
@@ -148,6 +148,23 @@ def identity_directions(head: Assembly, neutral: Array, weights: Array, moves: A
         f"identity: {N_BETAS} components keep {kept[-1]:.2%} of the variance, 10 keep {kept[9]:.2%}"
     )
     return shapes
+
+
+def pca_importance(head: Assembly, vertices: Array) -> Array:
+    """[V] vertex areas, more of the face than of what surrounds it; vertices: [V, 3] metres."""
+    triangles = head.triangles
+    p, q, r = (vertices[triangles[:, i]] for i in range(3))
+    area = np.linalg.norm(np.cross(q - p, r - p), axis=1)
+    importance = np.bincount(triangles.ravel(), np.repeat(area, 3), len(vertices))
+    factor = np.full(len(vertices), 0.2)
+    skin, span = head.parts["skin"], head.span("skin")
+    height = vertices[span, 1]
+    of_skin = 0.3 * np.clip((height + 0.09) / 0.04, 0.05, 1)  # metres above the head joint
+    of_skin[skin.regions["ears"]] = 0.3
+    of_skin[skin.regions["front"]] = 1.0
+    of_skin[skin.regions["mouth_interior"]] = 0.1
+    factor[span] = of_skin
+    return importance * factor
 
 
 def without_turns(moves: Array, neutral: Array, importance: Array, share: Array) -> Array:
@@ -205,20 +222,3 @@ def identity_basis(weights: Array, targets: Array, importance: Array) -> tuple[A
         axis=1,
     )
     return directions * np.sign(largest)[..., None], kept
-
-
-def pca_importance(head: Assembly, vertices: Array) -> Array:
-    """[V] vertex areas, more of the face than of what surrounds it; vertices: [V, 3] metres."""
-    triangles = head.triangles
-    p, q, r = (vertices[triangles[:, i]] for i in range(3))
-    area = np.linalg.norm(np.cross(q - p, r - p), axis=1)
-    importance = np.bincount(triangles.ravel(), np.repeat(area, 3), len(vertices))
-    factor = np.full(len(vertices), 0.2)
-    skin, span = head.parts["skin"], head.span("skin")
-    height = vertices[span, 1]
-    of_skin = 0.3 * np.clip((height + 0.09) / 0.04, 0.05, 1)  # metres above the head joint
-    of_skin[skin.regions["ears"]] = 0.3
-    of_skin[skin.regions["front"]] = 1.0
-    of_skin[skin.regions["mouth_interior"]] = 0.1
-    factor[span] = of_skin
-    return importance * factor

@@ -33,11 +33,11 @@ def skin_part(base: BaseMesh, mean: Array) -> Part:
     ears, lids = base.mask("ears")[ids], base.mask("eyelids")[ids]
     p = mean[ids]
     left_eye = mean[base.cube("joint-l-eye")].mean(0)
+
     material = np.full(len(triangles), MATERIALS.index("skin"))
     material[lips[triangles].mean(axis=1) > 0.5] = MATERIALS.index("lips")
     deep = (inner * (1 - lips))[triangles].mean(axis=1) > 0.5
     material[deep] = MATERIALS.index("gums")
-    weights = neck_weights(base, ids, p, triangles)
     regions = {
         "lips": np.flatnonzero(lips > 0.5),
         "mouth_interior": np.flatnonzero((inner > 0.5) & (lips <= 0.5)),
@@ -52,7 +52,7 @@ def skin_part(base: BaseMesh, mean: Array) -> Part:
         uv_triangles=uv_triangles,
         material=material,
         colors=skin_colors(p, left_eye, lips=lips, inner=inner, ears=ears, lids=lids),
-        weights=weights,
+        weights=neck_weights(base, ids, p, triangles),
         regions=regions,
     )
 
