@@ -88,6 +88,16 @@ def test_python_names_what_there_is(page: Path) -> None:
                 assert hasattr(import_module("adamesh"), node.attr), f"adamesh has no {node.attr}"
 
 
+@named
+def test_files_that_are_named_exist(page: Path) -> None:
+    if page.name == "extending.md":
+        return  # it names files that its readers write
+    places = (ROOT, ROOT / "src" / "adamesh")
+    for name in re.findall(r"`([\w./]+\.py)`", prose(page)):
+        known = any((place / name).exists() for place in places)
+        assert known or list((ROOT / "src").rglob(name)), f"there is no {name}"
+
+
 def test_every_page_is_reached_from_the_list() -> None:
     listed = ROOT / "docs" / "README.md"
     reached, fresh = {listed}, [listed]
