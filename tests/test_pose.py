@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from adamesh.animation import pose as pose_module
-from adamesh.animation.pose import generate_pose, learn_pose, load_pose_adapter
+from adamesh.animation.pose import PoseStream, generate_pose, learn_pose, load_pose_adapter
+from adamesh.animation.style import default_style
 from adamesh.checkpoints.networks import load_network
 from adamesh.data.poses import PoseAugmentation, PoseSampler, PoseSequence
 from adamesh.errors import InputError
+from adamesh.features import load_features
 from adamesh.metrics.head import (
     follows,
     frechet_degrees,
@@ -522,6 +524,21 @@ class TestShipped:
         a, b, c = (generate_pose(style, speech, 100, seed=s) for s in (1, 1, 2))
         np.testing.assert_array_equal(a, b)
         assert np.abs(a - c).max() > 0.1 * np.abs(a).max()
+
+    def test_whole_is_cut(self, speech: np.ndarray) -> None:
+        """However the speech comes in, and heads of other seeds and styles do not enter."""
+        style, adapter = default_style().pose, load_pose_adapter()
+        features = load_features(adapter.gpt.config.features)(speech)
+        with torch.no_grad():
+            heard = adapter.gpt.hear(features[None, : len(features) // 8 * 8])[0]
+        whole = PoseStream(style, seed=4).next(heard)
+        for sizes in (1, 5):
+            stream, other = PoseStream(style, seed=4), PoseStream(style, seed=9)
+            parts = []
+            for part in heard.split(sizes):
+                parts.append(stream.next(part))
+                other.next(part)
+            np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
     def test_a_longer_motion_begins_as_a_shorter_one(
         self, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch

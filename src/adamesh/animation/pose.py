@@ -1,5 +1,6 @@
 """Head motion for speech: a reference -> a pose style, and a pose style plus speech -> rotations."""
 
+from collections import deque
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -121,6 +122,61 @@ def learn_pose(
     return replace(style, gain=(gain * min(1.0, LARGEST_PACE / max(pace, 1e-6))).astype(np.float32))
 
 
+class PoseStream:
+    """Head motion in somebody's style, code by code, for speech that comes in.
+
+    Args:
+        style: of the person.
+        seed: the same gives the same motion, however the speech is cut.
+        sampling: how codes are drawn.
+        adapter: that the style belongs to; the shipped one by default.
+    Raises:
+        InputError: the style belongs to another pose adapter.
+    """
+
+    def __init__(
+        self,
+        style: PoseStyle,
+        *,
+        seed: int,
+        sampling: Sampling | None = None,
+        adapter: PoseAdapter | None = None,
+    ) -> None:
+        self.adapter = adapter or load_pose_adapter()
+        if self.adapter.fingerprint != style.base:
+            raise InputError(
+                f"the style's head motion was made for pose adapter {style.base}, this is "
+                f"{self.adapter.fingerprint}; run `adamesh adapt` on its video again"
+            )
+        self._style, device = style, self.adapter.device
+        self._waiting: deque[Tensor] = deque()
+        prompt = style.codes.to(device)
+        self._codes = self.adapter.gpt.sample(
+            iter(self._waiting.popleft, None),
+            style.embedding[None].to(device),
+            sampling or Sampling(),
+            torch.Generator().manual_seed(seed),
+            prompt=prompt,
+            prompt_heard=style.heard.to(device),
+        )
+        # The prompt runs through the decoder too: motion begins where the reference was, not at rest.
+        with torch.no_grad():
+            _, self._state = self.adapter.vqvae.step(prompt[None], START)
+
+    def next(self, heard: Tensor) -> np.ndarray:
+        """[K frames_per_code, 3] axis-angle of the head about its mean pose, 25 fps.
+
+        Args:
+            heard: [K, 1 + speech_dim] of the speech for the next codes, from `PoseGPT.hear`.
+        """
+        self._waiting.extend(heard)
+        codes = torch.tensor([next(self._codes) for _ in heard], device=heard.device)
+        with torch.no_grad():
+            motion, self._state = self.adapter.vqvae.step(codes[None], self._state)
+        own = motion[0].cpu().numpy() * self._style.gain
+        return (FARTHEST * np.tanh(own / FARTHEST) * self._style.deviation).astype(np.float32)
+
+
 def generate_pose(
     style: PoseStyle,
     samples: np.ndarray,
@@ -131,43 +187,21 @@ def generate_pose(
     sampling: Sampling | None = None,
     adapter: PoseAdapter | None = None,
 ) -> np.ndarray:
-    """Head motion for speech in somebody's style.
+    """`PoseStream` for a whole speech.
 
     Args:
         samples: [N] of the speech.
         frames: T, motion frames wanted.
-        streamed: hear as a stream does: a third of a second less ahead.
+        streamed: hear as a stream does: less than half a second ahead.
     Returns:
         [T, 3] axis-angle of the head about its mean pose, 25 fps.
     Raises:
         InputError: the style belongs to another pose adapter.
     """
-    adapter = adapter or load_pose_adapter()
-    if adapter.fingerprint != style.base:
-        raise InputError(
-            f"the style's head motion was made for pose adapter {style.base}, this is "
-            f"{adapter.fingerprint}; run `adamesh adapt` on its video again"
-        )
-    n = adapter.vqvae.config.frames_per_code
+    stream = PoseStream(style, seed=seed, sampling=sampling, adapter=adapter)
+    gpt, n = stream.adapter.gpt, stream.adapter.vqvae.config.frames_per_code
     count = -(-frames // n)
-    features = features_for_frames(load_features(adapter.gpt.config.features), samples, count * n)
+    features = features_for_frames(load_features(gpt.config.features), samples, count * n)
     with torch.no_grad():
-        heard = adapter.gpt.hear(features[None].to(adapter.device), streamed=streamed)[0]
-    prompt = style.codes.to(adapter.device)
-    drawn = adapter.gpt.sample(
-        heard,
-        style.embedding[None].to(adapter.device),
-        sampling or Sampling(),
-        torch.Generator().manual_seed(seed),
-        prompt=prompt,
-        prompt_heard=style.heard.to(adapter.device),
-    )
-    codes = prompt.new_tensor(list(drawn))
-    # The prompt runs through the decoder too: motion begins where the reference was, not at rest.
-    state, parts = START, []
-    with torch.no_grad():
-        for chunk in torch.cat([prompt, codes]).split(CODES_AT_ONCE):
-            part, state = adapter.vqvae.step(chunk[None], state)
-            parts.append(part[0])
-    motion = torch.cat(parts)[n * len(prompt) :][:frames].cpu().numpy() * style.gain
-    return (FARTHEST * np.tanh(motion / FARTHEST) * style.deviation).astype(np.float32)
+        heard = gpt.hear(features[None].to(stream.adapter.device), streamed=streamed)[0]
+    return np.concatenate([stream.next(part) for part in heard.split(CODES_AT_ONCE)])[:frames]

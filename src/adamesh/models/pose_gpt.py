@@ -12,7 +12,7 @@ bottleneck of `speech_dim` numbers. The shipped network has `speech_dim` 0: trai
 path memorised the clips (docs/decisions/head-motion.md). With hours of video it may be worth opening.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -261,7 +261,7 @@ class PoseGPT(nn.Module):
     @torch.no_grad()
     def sample(
         self,
-        heard: Tensor,
+        heard: Iterable[Tensor],
         style: Tensor,
         sampling: Sampling,
         generator: torch.Generator,
@@ -276,12 +276,12 @@ class PoseGPT(nn.Module):
         two; without one, speech acts through the tempo alone, whose term in the logits is linear.
 
         Args:
-            heard: [K, 1 + speech_dim] of the speech, from `hear`.
+            heard: [1 + speech_dim] of the speech for each code, from `hear`; asked for one by one.
             style: [1, style_dim].
             prompt: [P] codes of a reference, P >= 0, which the sequence continues.
             prompt_heard: [P, 1 + speech_dim] of the speech of the reference.
         Yields:
-            K codes.
+            A code for each.
         """
         rows = 2 if self.config.speech_dim and sampling.guidance != 1 else 1
 
@@ -294,7 +294,7 @@ class PoseGPT(nn.Module):
             logits, state = self.step(before.expand(2, -1), both, style.expand(2, -1), state)
             return logits[1, -1].lerp(logits[0, -1], sampling.guidance), state
 
-        before, state = heard.new_full((1, 1), self.config.codes, dtype=torch.long), START
+        before, state = style.new_full((1, 1), self.config.codes, dtype=torch.long), START
         if len(prompt):
             _, state = guided(torch.cat([before[0], prompt[:-1]])[None], prompt_heard, state)
             before = prompt[-1].view(1, 1)
