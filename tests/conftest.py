@@ -1,11 +1,14 @@
 """What all tests share. Small, random but fixed: the strong tests bring their own data."""
 
+import fcntl
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from adamesh.motion.clip import MotionClip
 
 # Machines differ in speed, so time is no reason to fail; and a failure must come again.
 settings.register_profile("adamesh", deadline=None, derandomize=True, max_examples=50)
@@ -23,6 +26,23 @@ def one_thread() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20231007)
+
+
+@pytest.fixture(scope="session")
+def sample_clip(tmp_path_factory: pytest.TempPathFactory) -> MotionClip:
+    """The sample's reference, tracked once for all processes of a run: it takes seconds."""
+    from adamesh.animation.sample import SAMPLE_REFERENCE
+    from adamesh.tracking.track import track_video
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose folder lies in that of the run
+        folder = folder.parent
+    path = folder / "sample_clip.npz"
+    with (folder / "sample_clip.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            track_video(SAMPLE_REFERENCE).clip.save(path)
+    return MotionClip.load(path)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from adamesh.animation import mix as mix_module
+from adamesh.animation import show_style as show_style_module
 from adamesh.animation.adapt import adapt_to_clip
 from adamesh.animation.animator import animate
 from adamesh.animation.expression import predict_expression
@@ -24,7 +26,7 @@ from adamesh.animation.mix import (
     weighted_mean,
 )
 from adamesh.animation.options import MotionOptions
-from adamesh.animation.sample import SAMPLE_REFERENCE, sample_speech
+from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH, sample_speech
 from adamesh.animation.show_style import draw_style, style_facts
 from adamesh.animation.style import Style, default_style
 from adamesh.checkpoints.networks import fingerprint, load_network
@@ -39,8 +41,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import deviation
 from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.nn.molora import Branch, adapted_layers, attach, branch_state
-from adamesh.rates import frames_in
-from adamesh.tracking.track import track_video
+from adamesh.rates import SAMPLE_RATE, frames_in
 
 QUIET = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK + EYE_LOOK]
 
@@ -51,9 +52,9 @@ def model() -> ExpressionAdapter:
 
 
 @pytest.fixture(scope="module")
-def styles(model: ExpressionAdapter) -> dict[str, Style]:
+def styles(model: ExpressionAdapter, sample_clip: MotionClip) -> dict[str, Style]:
     """The sample's person, an invented relative, the neutral style, and that with a larger mouth."""
-    clip, sound = track_video(SAMPLE_REFERENCE).clip, load_audio(SAMPLE_REFERENCE)
+    clip, sound = sample_clip, load_audio(SAMPLE_REFERENCE)
     ann = adapt_to_clip(clip, sound, "ann.mp4", sound_offset=0.0, model=model)
     # Backwards, with a wider smile and a calmer head: what the branches learn differs too.
     other = clip.expression[::-1].copy()
@@ -75,7 +76,16 @@ def mixed(styles: dict[str, Style]) -> Style:
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    return sample_speech()
+    return load_audio(SAMPLE_SPEECH)[: 3 * SAMPLE_RATE]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_speech(speech: np.ndarray) -> Iterator[None]:
+    """What styles are compared on, shorter: networks hear it again and again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (mix_module, show_style_module):
+            patch.setattr(module, "sample_speech", lambda: speech)
+        yield
 
 
 @pytest.fixture(scope="module")
