@@ -141,14 +141,6 @@ def test_folder_that_takes_no_files(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_read_only_folder_is_seen_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match="cannot be written to; choose another"):
-        check_output(tmp_path / "x.glb", force=True)
-
-
 def test_file_as_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="does not exist; create it first"):
