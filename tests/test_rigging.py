@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ from adamesh.faces import landmark_index as lm
 from adamesh.faces.surface import connected_parts
 from adamesh.motion import ARKIT52, MotionClip
 from adamesh.retargeting.registration import INNER_LOWER, INNER_UPPER
-from adamesh.rigging import read_mesh, rig_mesh
+from adamesh.rigging import blendshapes as blendshapes_module
+from adamesh.rigging import finding, read_mesh, rig_mesh
 from adamesh.rigging.blendshapes import JOINTS, with_blendshapes
 from adamesh.rigging.deformation import DeformationTransfer, Pairs
 from adamesh.rigging.finding import find_face, plain_face
-from adamesh.rigging.fitting import fit_head
+from adamesh.rigging.fitting import FittedHead, fit_head
 from adamesh.rigging.geometry import read_scene
 from adamesh.rigging.meshes import MeshFace
 from adamesh.rigging.rig import write_rigged
@@ -62,8 +64,15 @@ def known(name: str) -> Face:
 
 
 @cache
+def fitted(name: str) -> FittedHead:
+    return fit_head(load_embedded_face(), known(name))
+
+
+@cache
 def moved(name: str) -> Face:
-    return with_blendshapes(load_embedded_face(), known(name))
+    with pytest.MonkeyPatch.context() as patch:  # it would fit once more, which takes seconds
+        patch.setattr(blendshapes_module, "fit_head", lambda *_: fitted(name))
+        return with_blendshapes(load_embedded_face(), known(name))
 
 
 def posed(name: str, **weights: float) -> np.ndarray:
@@ -139,12 +148,12 @@ class TestFit:
     def test_the_head_lies_on_the_mesh(self, name: str) -> None:
         """Its own mesh, in the place of the other: near every landmark and within 0.3 mm of the surface."""
         head, mesh = load_embedded_face(), other(name)
-        fitted = fit_head(head, known(name))
-        laid = head.landmarks(torch.from_numpy(fitted.vertices).float()[None])[0].double().numpy()
+        vertices = fitted(name).vertices
+        laid = head.landmarks(torch.from_numpy(vertices).float()[None])[0].double().numpy()
         lips = list(lm.LIPS)
         assert MM * np.linalg.norm(laid - mesh.landmarks, axis=1)[lips].mean() < 1
         front = head.regions["front"].numpy()
-        chosen = fitted.vertices[front[:: len(front) // 40]]
+        chosen = vertices[front[:: len(front) // 40]]
         near, weights = nearest_points(chosen, mesh.points, mesh.triangles)
         on_mesh = (mesh.points[mesh.triangles[near]] * weights[..., None]).sum(1)
         assert MM * np.median(np.linalg.norm(on_mesh - chosen, axis=1)) < 0.3
@@ -214,6 +223,15 @@ class TestActions:
         assert turned[height < 0.05].norm(dim=1).max() < 1e-3
 
 
+@pytest.fixture(scope="module")
+def no_bodies() -> Iterator[None]:
+    """Nothing is looked for in the upper parts of what is no body; each picture takes a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finding, "UPPER_PARTS", (1.0,))
+        yield
+
+
+@pytest.mark.usefixtures("no_bodies")
 class TestFinding:
     @pytest.mark.parametrize(
         "turn",
@@ -434,7 +452,7 @@ def write_obj(path: Path, mesh: OtherMesh) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rigged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def rigged(tmp_path_factory: pytest.TempPathFactory, no_bodies: None) -> tuple[Path, Any]:  # noqa: ARG001
     folder = tmp_path_factory.mktemp("rigged")
     mesh = write_obj(folder / "mask.obj", other("mask"))
     done = rig_mesh(mesh, folder / "mask.glb", views=(9, 12))
