@@ -24,7 +24,6 @@ from adamesh.models.opening import OpeningConfig, OpeningNetwork
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.rates import FPS, SAMPLE_RATE
-from adamesh.tracking.track import track_video
 
 
 def curve(seconds: float, seed: int) -> np.ndarray:
@@ -34,8 +33,8 @@ def curve(seconds: float, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def clip() -> MotionClip:
-    return track_video(SAMPLE_REFERENCE).clip
+def clip(sample_clip: MotionClip) -> MotionClip:
+    return sample_clip
 
 
 @pytest.fixture(scope="module")

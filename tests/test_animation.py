@@ -13,7 +13,7 @@ import soxr
 import torch
 
 import adamesh
-from adamesh.animation.adapt import BRANCHES, adapt, adapt_to_clip
+from adamesh.animation.adapt import adapt, adapt_to_clip
 from adamesh.animation.amplitude import amplitude_gain
 from adamesh.animation.animator import animate
 from adamesh.animation.expression import predict_expression
@@ -37,9 +37,7 @@ from adamesh.motion.clip import ROTATIONS, MotionClip
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.rotation import relative_rotation
 from adamesh.motion.spaces import ARKIT52, BROWS, EYE_BLINK, EYE_LOOK, MOUTH, UPPER_FACE
-from adamesh.nn.molora import Branch
 from adamesh.rates import FPS, SAMPLE_RATE, frames_in
-from adamesh.tracking.track import track_video
 
 STILL = [i for i in range(len(ARKIT52)) if i not in EYE_BLINK + BROWS]
 
@@ -50,9 +48,8 @@ def model() -> ExpressionAdapter:
 
 
 @pytest.fixture(scope="module")
-def clip() -> MotionClip:
-    """The sample's reference, tracked."""
-    return track_video(SAMPLE_REFERENCE).clip
+def clip(sample_clip: MotionClip) -> MotionClip:
+    return sample_clip
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +59,8 @@ def style(clip: MotionClip, model: ExpressionAdapter) -> Style:
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    return load_audio(SAMPLE_SPEECH)
+    """The first words of the sample."""
+    return load_audio(SAMPLE_SPEECH)[: 3 * SAMPLE_RATE]
 
 
 def assert_same(a: MotionClip, b: MotionClip) -> None:
@@ -407,11 +405,6 @@ def test_the_python_interface_of_the_readme(tmp_path: Path) -> None:
     assert written[0].stat().st_size > 1_000_000
     assert isinstance(style, adamesh.Style)
     assert isinstance(clip, adamesh.MotionClip)
-
-
-def test_branches_are_kept_in_the_style(style: Style) -> None:
-    assert style.branches == BRANCHES
-    assert all(isinstance(branch, Branch) for branch in style.branches)
 
 
 def test_enlarging_moves_the_mouth_and_nothing_else() -> None:
