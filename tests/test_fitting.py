@@ -15,10 +15,10 @@ from adamesh.checkpoints.networks import fingerprint, load_network
 from adamesh.faces import load_embedded_face
 from adamesh.media.audio import load_audio
 from adamesh.models.expression import ExpressionAdapter
+from adamesh.motion.clip import MotionClip
 from adamesh.motion.spaces import MOUTH, UPPER_FACE
 from adamesh.nn.molora import Branch, adapted_layers, merge
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
-from adamesh.tracking.track import track_video
 
 FULL = (Branch(52, 1.0, 1e-3),)  # all that the last layer can have
 
@@ -29,8 +29,8 @@ def model() -> ExpressionAdapter:
 
 
 @pytest.fixture(scope="module")
-def shown(model: ExpressionAdapter) -> Shown:
-    clip = track_video(SAMPLE_REFERENCE).clip.resample(FPS)
+def shown(model: ExpressionAdapter, sample_clip: MotionClip) -> Shown:
+    clip = sample_clip.resample(FPS)
     return look(clip, load_audio(SAMPLE_REFERENCE)[: clip.frames * SAMPLES_PER_FRAME], model)
 
 

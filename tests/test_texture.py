@@ -101,7 +101,10 @@ class Person:
         )
         self.video = folder / "person.mp4"
         clip.write(face, self.video)
-        self.texture = make_texture(self.video)
+        self.tracked = track_video(self.video)
+        with pytest.MonkeyPatch.context() as patch:  # it would track once more, which takes seconds
+            patch.setattr("adamesh.texture.make.track_video", lambda *_, **__: self.tracked)
+            self.texture = make_texture(self.video)
 
     def at(self, image: np.ndarray) -> np.ndarray:
         """[V, ...] of an image in the UV map, at vertices of skin and lips; NaN elsewhere."""
@@ -149,7 +152,7 @@ def test_the_light_is_taken_out(person: Person) -> None:
     """One cheek is lit half as much again as the other, and they come out alike."""
     frame = to_linear(next(read_frames(person.video)) / 255) @ LUMINANCE
     brightness = to_linear(person.at(person.texture.picture) / 255) @ LUMINANCE
-    places = track_video(person.video).landmarks[0, list(CHEEKS), :2].astype(int)
+    places = person.tracked.landmarks[0, list(CHEEKS), :2].astype(int)
     dark, bright = (np.median(frame[y - 4 : y + 5, x - 4 : x + 5]) for x, y in places)
     assert bright / dark > 1.35
     right, left = (
@@ -187,7 +190,7 @@ def test_teeth_are_not_painted_on_lips(person: Person) -> None:
 def test_what_is_hidden_is_not_sampled(person: Person) -> None:
     """On a head that is turned away, against rays through all triangles."""
     face = load_embedded_face()
-    tracked = track_video(person.video)
+    tracked = person.tracked
     size, focal = np.array(tracked.size), tracked.fit.focal
     turn, place = np.array([0.0, 0.9, 0.0]), np.array([0.0, -0.1, -1.0])
     with torch.no_grad():
