@@ -33,6 +33,7 @@ LIP_MARGIN = 0.05  # by which one lip must be nearer than the other, along the s
 SMOOTHING = 1e-4  # of the warp: landmarks are known to a millimetre or two
 SMALLEST_COSINE = 0.4  # between the normals of two partners
 CANDIDATES = 32  # nearest triangles among which a partner is looked for
+ROWS_AT_ONCE = 4096  # points whose partners are looked for together
 SMALLEST_SHARE = 0.8  # of the landmarks of the face that both faces must have
 
 # Points of the lips that touch in a closed mouth. In the corners beyond them an embedding may take one lip
@@ -148,19 +149,24 @@ def partners(
     _, candidates = cKDTree(corners.mean(1)).query(surface.points[chosen], k=CANDIDATES)
     triangle = np.full(len(chosen), -1)
     barycentric = np.zeros((len(chosen), 3))
-    for row, (vertex, near) in enumerate(zip(chosen, candidates, strict=True)):
-        alike = normals[near] @ own_normals[row] > SMALLEST_COSINE
-        other_lip = (sides[near] * surface.lip[vertex]).min(1) < 0
-        allowed = near[alike & ~other_lip]
-        if not len(allowed):
-            continue
-        weights = closest_barycentric(surface.points[vertex], corners[allowed])
-        distance = np.linalg.norm(
-            (weights[..., None] * corners[allowed]).sum(1) - surface.points[vertex], axis=1
+    for first in range(0, len(chosen), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        near, points = candidates[rows], surface.points[chosen[rows]]
+        alike = (normals[near] @ own_normals[rows, :, None])[..., 0] > SMALLEST_COSINE
+        other_lip = (sides[near] * surface.lip[chosen[rows], None, None]).min(2) < 0
+        row, place = np.nonzero(alike & ~other_lip)
+        found = corners[near[row, place]]
+        weights = closest_barycentric(points[row], found)
+        distance = np.full(near.shape, np.inf)
+        distance[row, place] = np.linalg.norm(
+            (weights[..., None] * found).sum(1) - points[row], axis=1
         )
-        best = int(distance.argmin())
-        if distance[best] < FARTHEST_PARTNER * surface.unit:
-            triangle[row], barycentric[row] = allowed[best], weights[best]
+        every = np.zeros((*near.shape, 3))
+        every[row, place] = weights
+        here, best = np.arange(len(near)), distance.argmin(1)
+        close = distance[here, best] < FARTHEST_PARTNER * surface.unit
+        triangle[rows][close] = near[here, best][close]
+        barycentric[rows][close] = every[here, best][close]
     return triangle, barycentric
 
 

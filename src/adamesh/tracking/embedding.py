@@ -255,7 +255,7 @@ def closest_barycentric(point: Float, corners: Float) -> Float:
     """The point of each triangle nearest to a point.
 
     Args:
-        point: [3].
+        point: [3], or [n, 3] of one for each triangle.
         corners: [n, 3, 3].
     Returns:
         [n, 3] barycentric coordinates.
