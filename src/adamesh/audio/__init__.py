@@ -1,1 +1,1 @@
-"""Speech features: samples in, feature frames on the 50 Hz clock out."""
+"""Sound as numbers: log-mel frames on the 50 Hz clock, prosody, onsets, and voices altered for training."""

@@ -15,7 +15,7 @@ def main() -> None:
     from adamesh.cli.app import app
     from adamesh.errors import AdaMeshError
 
-    # A kill that can be heard unwinds like an error, so that unfinished files are removed.
+    # SIGTERM raises like an error, so that temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(app(standalone_mode=False) or 0)

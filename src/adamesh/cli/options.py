@@ -53,7 +53,7 @@ SoundOffsetMs = Annotated[
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Expression adapter to use instead of the shipped one.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Data = Annotated[Path, typer.Option(help="Corpus: a folder with a video.csv.")]
 Tracks = Annotated[
     Path, typer.Option(help="Folder of the corpus's tracks, from `adamesh prepare`.")

@@ -1,1 +1,1 @@
-"""Accuracy where the truth is known, and speed."""
+"""Measuring: people who were not trained on, rendered clips and meshes whose truth is known, and speed."""

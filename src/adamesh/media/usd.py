@@ -1,4 +1,4 @@
-"""USD's layers and packages, written so that a failure is told; the library's packages are cut in silence."""
+"""Writes USD layers and packages, and raises when that fails: USD's own packager leaves a cut file."""
 
 import struct
 import zipfile

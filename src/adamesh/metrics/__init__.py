@@ -1,1 +1,1 @@
-"""How good motion is, in units, from vertices and curves alone; no model is known here."""
+"""Metrics of motion, from vertices and curves alone; imports no network."""

@@ -1,1 +1,1 @@
-"""Training recipes: a config file and data in, a checkpoint with its figures out."""
+"""Training recipes: a config file and data in, a checkpoint with its metrics out."""
