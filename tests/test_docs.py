@@ -14,6 +14,7 @@ from support.commands import parse
 
 from adamesh.animation.sample import SAMPLE_REFERENCE
 from adamesh.cli import main
+from adamesh.export import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -130,3 +131,15 @@ def test_the_quickstart_runs_as_written(
     frames, fps, opening = capsys.readouterr().out.split()
     assert (frames, fps) == ("110", "25.0")
     assert float(opening) == pytest.approx(0.52, abs=0.05)
+
+
+def test_the_page_of_outputs_follows_the_table() -> None:
+    """A row for every suffix, which says where the sound goes as the table does."""
+    page = (ROOT / "docs" / "guides" / "export.md").read_text(encoding="utf-8")
+    for suffix, output in FORMATS.items():
+        rows = [
+            line for line in page.splitlines() if line.startswith("|") and f"`{suffix}`" in line
+        ]
+        assert rows, suffix
+        said = {"beside": ".wav", "inside": "in it", "nowhere": "none"}[output.sound]
+        assert said in rows[0].split("|")[3], (suffix, rows[0])

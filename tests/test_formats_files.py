@@ -27,7 +27,7 @@ from adamesh.formats import FORMATS, read_track, write_track
 from adamesh.formats.names import LIVELINK
 from adamesh.motion.clip import MotionClip
 
-DOCS = Path(__file__).parents[1] / "docs" / "formats.md"
+DOCS = Path(__file__).parents[1] / "docs" / "guides" / "import-tracks.md"
 
 flame_file = track_files.flame_file  # a fixture: a file of every FLAME tool
 
