@@ -1,4 +1,4 @@
-"""A mesh a frame, OBJ or PLY, in a folder: for programs that know neither blend shapes nor skins.
+"""A mesh a frame, OBJ or PLY, in a folder: for programs that know neither blendshapes nor skinning.
 
 Vertices keep their number and order over all frames. Units and axes are ours: metres, +Y up.
 """
