@@ -116,6 +116,30 @@ def test_the_graph_sees_imports(tmp_path):
     assert imported(source) == {"errors", "motion", "faces", "__version__", "render"}
 
 
+def imported_tests(path: Path) -> set[str]:
+    """Names of test files that a file imports, wherever in it and from whichever folder."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [node.module or "", *(alias.name for alias in node.names)]
+    return {part for name in names for part in name.split(".") if part.startswith("test_")}
+
+
+def test_no_test_imports_another(tmp_path):
+    """What tests share lies in `tests/support`: every file of tests can be run, moved and changed alone."""
+    tests = Path(__file__).parent
+    files = [*tests.rglob("*.py"), *(tests.parent / "readers").rglob("*.py")]
+    assert {path.name: found for path in files if (found := imported_tests(path))} == {}
+    source = tmp_path / "test_x.py"  # the test of the test: each way to write it is found
+    source.write_text(
+        "import test_a, tests.test_b.c\nfrom test_d import e\nfrom . import test_f\n"
+        "def late():\n    from tests.test_g import h\nfrom support.styles import style_of\n"
+    )
+    assert imported_tests(source) == {"test_a", "test_b", "test_d", "test_f", "test_g"}
+
+
 def loaded_by(module: str) -> set[str]:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
