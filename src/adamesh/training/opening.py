@@ -15,7 +15,7 @@ from torch import Tensor
 from adamesh.alignment.offset import offset_of_curves, peak
 from adamesh.audio.onsets import ONSET_RATE
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.corpus import read_corpus
 from adamesh.data.sequences import (
     Augmentation,
     Batch,
@@ -36,6 +36,7 @@ from adamesh.motion.spaces import MOUTH
 from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import CPU, LoopConfig, optimize
+from adamesh.training.splits import train_and_valid
 from adamesh.training.statistics import feature_statistics, motion_deviation
 
 FOLDS = 2  # of the people whose offsets are looked for
@@ -83,14 +84,16 @@ def train_opening(
     features = both_ways(config.model.features)
     train, valid = (
         load_sequences(
-            of_split(videos, split),
+            chosen,
             features,
             face,
             delays={},
-            other_voices=other_voices,
-            progress=under(f"load {split}", progress),
+            other_voices=count,
+            progress=report,
         )
-        for split, other_voices in (("train", config.other_voices), ("valid", 0))
+        for chosen, count, report in train_and_valid(
+            videos, progress, other_voices=config.other_voices
+        )
     )
     return fit_opening(config, train, valid, face, folder, progress=progress, device=device)
 

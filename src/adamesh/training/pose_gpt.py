@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from adamesh.checkpoints.networks import fingerprint, save_network
-from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.corpus import read_corpus
 from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence, load_poses
 from adamesh.data.sound_offsets import delays
 from adamesh.features import load_features
@@ -18,9 +18,10 @@ from adamesh.models.pose_gpt import LOUDNESS, PoseGPT, PoseGPTConfig
 from adamesh.models.pose_style import style_matrix
 from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import MIRROR_AXES, deviation
-from adamesh.progress import Progress, no_progress, under
+from adamesh.progress import Progress, no_progress
 from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import CPU, LoopConfig, optimize
+from adamesh.training.splits import train_and_valid
 from adamesh.training.statistics import balanced_scale
 
 IGNORED = -100  # code of frames beyond a clip's end
@@ -278,13 +279,15 @@ def train_pose_gpt(
     videos, late = read_corpus(data, tracks), delays(tracks)
     train, valid = (
         load_poses(
-            of_split(videos, split),
+            chosen,
             load_features(config.model.features),
             delays=late,
-            other_voices=other_voices,
-            progress=under(f"load {split}", progress),
+            other_voices=count,
+            progress=report,
         )
-        for split, other_voices in (("train", config.other_voices), ("valid", 0))
+        for chosen, count, report in train_and_valid(
+            videos, progress, other_voices=config.other_voices
+        )
     )
     return fit_pose_gpt(config, vqvae, train, valid, folder, progress=progress, device=device)
 

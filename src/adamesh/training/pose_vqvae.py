@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from vector_quantize_pytorch import VectorQuantize
 
 from adamesh.checkpoints.networks import save_network
-from adamesh.data.corpus import of_split, read_corpus
+from adamesh.data.corpus import read_corpus
 from adamesh.data.poses import PoseAugmentation, PoseBatch, PoseSampler, PoseSequence, load_poses
 from adamesh.models.pose_vqvae import PoseVQVAE, PoseVQVAEConfig
-from adamesh.progress import Progress, no_progress, under
+from adamesh.progress import Progress, no_progress
 from adamesh.training.loop import CPU, LoopConfig, optimize
+from adamesh.training.splits import train_and_valid
 
 
 class PoseVQVAETraining(LoopConfig):
@@ -106,8 +107,8 @@ def train_pose_vqvae(
     """
     videos = read_corpus(data, tracks)
     train, valid = (
-        load_poses(of_split(videos, split), progress=under(f"load {split}", progress))
-        for split in ("train", "valid")
+        load_poses(chosen, progress=report)
+        for chosen, _, report in train_and_valid(videos, progress)
     )
     return fit_pose_vqvae(config, train, valid, folder, progress=progress, device=device)
 
