@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
-from adamesh.errors import InputError
+from adamesh.errors import InputError, print_notices
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,6 +56,7 @@ def _start() -> None:
     import torch
 
     torch.set_num_threads(1)
+    print_notices()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets items end
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 
 
 def main() -> None:
@@ -13,12 +14,14 @@ def main() -> None:
     from typer.exceptions import TyperException
 
     from adamesh.cli.app import app
-    from adamesh.errors import AdaMeshError
+    from adamesh.errors import AdaMeshError, print_notices
 
     # SIGTERM raises like an error, so that temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with warnings.catch_warnings():
+            print_notices()
+            sys.exit(app(standalone_mode=False) or 0)
     except AdaMeshError as error:
         line = str(error)
     except TyperException as error:  # of the options; its own messages are boxes
