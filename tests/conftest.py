@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,28 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def seed_everything() -> None:
+    import torch
+
+    random.seed(20231007)
+    np.random.seed(20231007)
+    torch.manual_seed(20231007)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Iterator[None]:
+    """What a fixture draws is the same whichever test asks for it first."""
+    seed_everything()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """What a test draws is the same whatever ran before it."""
+    seed_everything()
+    return (yield)
 
 
 @pytest.fixture

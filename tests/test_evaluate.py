@@ -240,9 +240,7 @@ def test_people_are_known_by_what_sets_them_apart() -> None:
 def test_a_description_knows_mean_size_and_company() -> None:
     x = torch.rand(200, 52, generator=torch.Generator().manual_seed(0))
     same = describe(x)
-    assert torch.equal(
-        describe(x.flip(0)[torch.arange(200)]).round(decimals=4), same.round(decimals=4)
-    )
+    torch.testing.assert_close(describe(x.flip(0)), same, rtol=0, atol=1e-4)
     assert (describe(x + 0.1) - same).norm() > 0.05
     assert (describe(0.5 * x) - same).norm() > 0.05
     assert (describe(x[torch.randperm(200)]) - same).norm() < 1e-4

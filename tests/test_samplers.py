@@ -75,7 +75,8 @@ def test_whole_is_cut(sampled: Callable[[list[slice]], np.ndarray]) -> None:
     assert whole.std() > 0.01
     rng = np.random.default_rng(3)
     for edges in (range(1, FRAMES), range(4, FRAMES, 4), np.unique(rng.integers(1, FRAMES, 40))):
-        np.testing.assert_array_equal(sampled(cuts(*map(int, edges))), whole)
+        # Sums of another length may be rounded elsewhere.
+        np.testing.assert_allclose(sampled(cuts(*map(int, edges))), whole, rtol=0, atol=1e-12)
 
 
 def test_shifts_are_found_in_pieces() -> None:
