@@ -36,6 +36,9 @@ LONGEST_PRIMING = 1.0  # s before time zero; an earlier start is a clock that ra
 AAC = ("aac", "aac_latm")
 PRIMING = {"mp3": 529 + 576, "mp2": 481, "ac3": 256, "eac3": 256, "opus": 312}
 
+# Streams without times: FFmpeg counts packets of the first one's length, whatever rate they turn to.
+UNTIMED = ("aac", "ac3", "amr", "eac3", "loas", "mp3")
+
 Block = tuple[float, np.ndarray]
 Weights = dict[tuple[str, ...], np.ndarray]  # [C] of a mix, by the names of its channels
 
@@ -145,7 +148,8 @@ def _decode_track(
             return np.zeros(0, np.float32)
         # Not the stream's: of HE-AAC that is half of it until the first frame is decoded.
         rate = opening[0].sample_rate
-        timed = _timed(itertools.chain(opening, frames), rate, weights, heard)
+        clock = container.format.name not in UNTIMED
+        timed = _timed(itertools.chain(opening, frames), rate, clock, weights, heard)
         resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
         pieces = [
             resampler.resample_chunk(block)
@@ -192,7 +196,9 @@ def _told_priming(
         frame: the first that was decoded.
     """
     if packet.pts is not None and -LONGEST_PRIMING < packet.pts * packet.time_base < 0:
-        return -(frame.time or 0.0) * frame.sample_rate  # FFmpeg skips as many samples as there are ticks
+        return (
+            -(frame.time or 0.0) * frame.sample_rate
+        )  # FFmpeg skips as many samples as there are ticks
     if packet.has_sidedata("skip_samples") or stream.codec_context.delay:
         return 0.0
     return None
@@ -242,17 +248,22 @@ def _layer(packet: bytes) -> int:
 def _timed(
     frames: Iterable[AudioFrame],
     rate: int,
+    clock: bool,
     weights: Weights,
     heard: "_Heard",
 ) -> Iterator[Block]:
     """The frames' sound, mono float32 [n] at `rate`, each with the sample of the file's clock at which a
-    gapless recording would have begun to have it at its time."""
+    gapless recording would have begun to have it at its time.
+
+    Args:
+        clock: whether the file has one; without, the frames follow each other.
+    """
     begin, length = 0.0, 0
     for own_rate, run in itertools.groupby(frames, key=lambda frame: frame.sample_rate):
         resampler = soxr.ResampleStream(own_rate, rate, 1, dtype="float32")
         for frame in run:
             block = _mixed(frame, weights, heard)
-            if frame.time is not None:
+            if frame.time is not None and (clock or not length):
                 begin = frame.time * rate - length
             if own_rate != rate:
                 # What it holds back comes with the next block: some samples, which is within the jitter.

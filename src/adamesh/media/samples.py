@@ -40,7 +40,9 @@ def usable_samples(samples: np.ndarray, what: str, sample_rate: int) -> np.ndarr
     if peak > LOUDEST_FLOAT:
         scale = next(scale for scale in (*FULL_SCALES, np.inf) if peak <= scale)
         scale = scale if np.isfinite(scale) else FULL_SCALES[-1]
-        notice(f"{what} has floats up to {peak:.6g}, of full scale 1; they are divided by {scale:.0f}")
+        notice(
+            f"{what} has floats up to {peak:.6g}, of full scale 1; they are divided by {scale:.0f}"
+        )
         samples = samples / np.float32(scale)
     return samples
 
@@ -81,4 +83,6 @@ def say_if_silent(samples: np.ndarray, what: str, sample_rate: int) -> None:
     level = loudest_level(samples, sample_rate)
     if level < SILENT:
         loud = f"at most {20 * np.log10(level):.0f} dB of full scale" if level else "all zero"
-        notice(f"{what} is silent ({loud}), so the mouth stays shut; check its microphone and track")
+        notice(
+            f"{what} is silent ({loud}), so the mouth stays shut; check its microphone and track"
+        )
