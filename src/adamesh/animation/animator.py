@@ -13,6 +13,7 @@ from adamesh.checkpoints.networks import shared_network
 from adamesh.errors import InputError
 from adamesh.faces.library import load_named_face
 from adamesh.media.audio import load_audio
+from adamesh.media.samples import say_if_silent, usable_samples
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
 from adamesh.motion.brows import sample_brows
@@ -133,7 +134,7 @@ def animate(
     """Motion of a head that speaks `speech` in somebody's style; for many speeches keep an `Animator`.
 
     Args:
-        speech: a file with an audio track, or [N] mono samples at `SAMPLE_RATE`.
+        speech: a file with an audio track, or [N] mono samples at `SAMPLE_RATE`, floats of -1..1 or integers.
         style, options, model: as for `Animator`.
     Returns:
         A clip at 25 fps with the style's betas, at least as long as the speech, in the coefficients of the
@@ -141,5 +142,9 @@ def animate(
     Raises:
         InputError: no sound, too short, or a style of another base model.
     """
-    samples = speech if isinstance(speech, np.ndarray) else load_audio(speech)
+    if isinstance(speech, np.ndarray):
+        samples = usable_samples(speech, "speech", SAMPLE_RATE)
+        say_if_silent(samples, "speech", SAMPLE_RATE)
+    else:
+        samples = load_audio(speech)
     return Animator(style, options, model=model).animate(samples)
