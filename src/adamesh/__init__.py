@@ -7,6 +7,8 @@ adamesh.export(clip, "talking.glb")
 
 from typing import TYPE_CHECKING, Any
 
+from adamesh.errors import AdaMeshError, InputError, InputNotice, MissingDependencyError
+
 # Eager, since the sub-package of the same name would take the function's place; it imports nothing heavy.
 from adamesh.export import OutputOptions, export
 from adamesh.motion.clip import MotionClip
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from adamesh.animation.style import Style
 
 __all__ = [
+    "AdaMeshError",
     "Animator",
+    "InputError",
+    "InputNotice",
+    "MissingDependencyError",
     "MotionClip",
     "MotionOptions",
     "OutputOptions",
@@ -50,3 +56,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"adamesh.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

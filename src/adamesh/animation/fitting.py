@@ -18,6 +18,7 @@ from adamesh.models.expression_loss import ExpressionLoss, LossWeights
 from adamesh.motion.spaces import UPPER_FACE
 from adamesh.nn.molora import Branch, adaptable_layers, adapted_layers, attach, parameter_groups
 from adamesh.rates import FPS
+from adamesh.values import Value
 
 LAST_LAYER = "decoder.out"
 PRIOR = 1000.0  # frames' worth of belief in the base model
@@ -26,8 +27,8 @@ FOLDS = 5
 SMALLEST_STATE = 1e-3  # deviation of a hidden state that counts as still
 
 
-@dataclass(frozen=True)
-class Shown:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shown(Value):
     """What a reference shows, as training has it of every clip: see `data.sequences.Sequence`."""
 
     features: Tensor  # [2 (T + lookahead), D] of its speech

@@ -17,6 +17,7 @@ from adamesh.models.pose_vqvae import PoseVQVAE
 from adamesh.motion.head import deviation
 from adamesh.nn.state import START
 from adamesh.rates import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from adamesh.values import Value
 
 PROMPT = (
     32  # codes of a reference that a generated motion goes on from: its last 5 s, as in training
@@ -62,8 +63,8 @@ def load_pose_adapter() -> PoseAdapter:
     return adapter
 
 
-@dataclass(frozen=True)
-class PoseStyle:
+@dataclass(frozen=True, eq=False, repr=False)
+class PoseStyle(Value):
     """How somebody moves the head.
 
     Attributes:

@@ -26,12 +26,13 @@ from adamesh.motion.brows import BrowStatistics
 from adamesh.motion.looping import Loop, plan_loop
 from adamesh.motion.saccades import GazeStatistics
 from adamesh.nn.molora import Branch, load_branches, merge
+from adamesh.rates import FPS
 
 KIND = "adamesh style 4"  # 2 had no resting face of its own, 3 no brows that move
 _BRANCHES = "molora."  # prefix of the branch weights in the file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Style:
     """What `adapt` learns and `animate` needs.
 
@@ -70,6 +71,14 @@ class Style:
     squint_slope: float
     source: str
     sound_offset: SoundOffset | None = None
+
+    def __repr__(self) -> str:
+        ranks = ", ".join(str(branch.rank) for branch in self.branches)
+        seconds = len(self.head_motion) / FPS
+        return (
+            f"Style('{self.source}', {f'adapted by ranks {ranks}' if ranks else 'not adapted'}, "
+            f"{seconds:.1f} s of head motion)"
+        )
 
     @cached_property
     def loop(self) -> Loop:

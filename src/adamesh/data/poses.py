@@ -19,14 +19,15 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import MIRROR_AXES, deviation, head_rotation
 from adamesh.progress import Progress, no_progress
 from adamesh.rates import FEATURES_PER_FRAME, FPS
+from adamesh.values import Value
 
 MOST_SECONDS = 90.0  # of one speaker count: nobody outweighs the others by minutes alone
 # Of a clip that teaches: what a still head does in its own units is its tracker's noise.
 FEWEST_SECONDS, LEAST_DEGREES = 6.0, 1.0
 
 
-@dataclass(frozen=True)
-class PoseSequence:
+@dataclass(frozen=True, eq=False, repr=False)
+class PoseSequence(Value):
     """One clip."""
 
     name: str
@@ -98,8 +99,8 @@ class PoseAugmentation:
     speed: float = 1.25  # motion and speech up to this much faster or slower
 
 
-@dataclass
-class PoseBatch:
+@dataclass(eq=False, repr=False)
+class PoseBatch(Value):
     """Windows of one step."""
 
     motion: Tensor  # [B, T, 3] own units, zero where not valid
@@ -110,8 +111,8 @@ class PoseBatch:
     reference_features: Tensor  # [B, 2 T, D]
 
 
-@dataclass
-class PoseSampler:
+@dataclass(eq=False, repr=False)
+class PoseSampler(Value):
     """Draws training windows; the same seed and step give the same windows."""
 
     sequences: list[PoseSequence]

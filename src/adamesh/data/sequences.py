@@ -31,6 +31,7 @@ from adamesh.rates import (
     SAMPLES_PER_FRAME,
 )
 from adamesh.retargeting import fit_to_face
+from adamesh.values import Value
 
 SPEECH_DB, PAUSE_DB = -25.0, -40.0  # of a recording's loud frames; between them nobody knows
 UNKNOWN = -1.0  # activity of a frame that may be either
@@ -41,8 +42,8 @@ SILENCE = "(silence)"  # speaker of recordings in which nobody speaks
 TAUGHT = "(taught)"  # speaker of recordings whose motion other networks gave
 
 
-@dataclass(frozen=True)
-class Sequence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sequence(Value):
     """One clip: speech features and the motion that belongs to them."""
 
     name: str
@@ -213,8 +214,8 @@ class Augmentation:
     drop_condition: float = 0.5  # share without style and identity, as for strangers
 
 
-@dataclass
-class Batch:
+@dataclass(eq=False, repr=False)
+class Batch(Value):
     """Windows of one step; lengths are those of `features` and `motion`."""
 
     features: Tensor  # [B, 2 (T + lookahead), D]
@@ -227,8 +228,8 @@ class Batch:
     conditioned: Tensor  # [B] bool, False = style and identity are withheld
 
 
-@dataclass
-class WindowSampler:
+@dataclass(eq=False, repr=False)
+class WindowSampler(Value):
     """Draws training windows; the same seed and step give the same windows.
 
     `space` is the coefficient space of the sequences.

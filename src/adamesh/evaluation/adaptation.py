@@ -25,6 +25,7 @@ from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.nn.molora import Branch, merge
 from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.values import Value
 
 RANK = sum(branch.rank for branch in BRANCHES)
 BY_GRADIENT = {
@@ -51,8 +52,8 @@ class ArmFigures:
     seconds: float = column("s", ".1f")  # that fitting takes, tracking and features apart
 
 
-@dataclass(frozen=True)
-class PersonAdaptation:
+@dataclass(frozen=True, eq=False, repr=False)
+class PersonAdaptation(Value):
     """One person: every arm, and more or less reference."""
 
     name: str

@@ -16,6 +16,7 @@ from adamesh.metrics.mouth import opening_direction
 from adamesh.models.opening import OpeningNetwork
 from adamesh.progress import Progress, no_progress, under
 from adamesh.rates import FEATURES_PER_FRAME
+from adamesh.values import Value
 
 PAST, FUTURE = 6, 2  # frames beside its own that the regression hears
 COMPONENTS = 128  # principal ones of a frame's features
@@ -23,8 +24,8 @@ PENALTY = 1000.0
 MOST_CLIPS = 100  # of a person
 
 
-@dataclass(frozen=True)
-class Baselines:
+@dataclass(frozen=True, eq=False, repr=False)
+class Baselines(Value):
     """Opening of the mouth at 25 fps from speech features.
 
     Attributes:

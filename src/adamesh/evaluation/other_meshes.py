@@ -18,6 +18,7 @@ from adamesh.faces import Face, load_embedded_face
 from adamesh.faces.skinning import rotation_matrices
 from adamesh.motion.spaces import ARKIT52
 from adamesh.tracking.embedding import closest_barycentric
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -25,8 +26,8 @@ Int = NDArray[np.int64]
 PARTED = 0.6  # of jawOpen, at which no point of one lip is nearest to the other
 
 
-@dataclass(frozen=True)
-class OtherMesh:
+@dataclass(frozen=True, eq=False, repr=False)
+class OtherMesh(Value):
     """A mesh, and what is known of it.
 
     Attributes:

@@ -25,6 +25,7 @@ from adamesh.motion.clip import MotionClip
 from adamesh.motion.regression import regression_target
 from adamesh.progress import Progress, no_progress
 from adamesh.rates import FPS, SAMPLES_PER_FRAME
+from adamesh.values import Value
 
 SAME_TASK = "grid"  # speakers of the corpus whose sentences most of the training data are
 SHORTEST_PERSON = 10.0  # s of video for a figure of their own
@@ -33,8 +34,8 @@ SHORTEST_REST = 5.0  # s beside it for figures of what was learned
 DRAWN, DRAWN_SECONDS = 4, 10.0  # people and seconds of a picture of curves
 
 
-@dataclass(frozen=True)
-class Person:
+@dataclass(frozen=True, eq=False, repr=False)
+class Person(Value):
     """All validation clips of one person, each with its sound as it is and moved to the lips."""
 
     name: str

@@ -21,6 +21,7 @@ from adamesh.motion.spaces import ARKIT52, EYE_LOOK, MIRROR, MOUTH
 from adamesh.rates import FPS
 from adamesh.render.camera import Camera
 from adamesh.render.renderer import STUDIO, HeadRenderer, Light
+from adamesh.values import Value
 
 SIZE = (512, 512)  # pixels
 FIELD_WAVES = 24
@@ -30,8 +31,8 @@ FARTHEST = np.radians([20.0, 45.0, 15.0])  # largest pitch, yaw and roll of any 
 SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")  # both at once cancel
 
 
-@dataclass(frozen=True)
-class SyntheticClip:
+@dataclass(frozen=True, eq=False, repr=False)
+class SyntheticClip(Value):
     """A clip to render and the truth about it.
 
     Attributes:

@@ -23,6 +23,7 @@ from adamesh.faces.appearance import TEXTURED
 from adamesh.files import atomic_output
 from adamesh.motion import MotionClip
 from adamesh.motion.rotation import continuous_quats
+from adamesh.values import Value
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 ANIMATION_NAME = "performance"
 
 
-@dataclass(frozen=True)
-class _Surface:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Surface(Value):
     """The triangles of one material, with vertices of their own, split where the UV map is cut."""
 
     name: str

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from adamesh.export.options import OutputOptions
 from adamesh.motion import MotionClip
 from adamesh.progress import Progress
+from adamesh.values import Value
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Sound = tuple[NDArray[np.float32], int]  # mono samples [N], -1..1, and their rate in Hz
 
 
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(Value):
     """One output. Files beside it, for sound and texture, are not the writer's business.
 
     Attributes:

@@ -10,6 +10,7 @@ from adamesh.export.fitting import full_betas
 from adamesh.faces.surface import vertex_normals
 from adamesh.media.color import to_linear
 from adamesh.motion.spaces import coefficient_space
+from adamesh.values import Value
 
 if TYPE_CHECKING:
     from adamesh.faces import Face
@@ -37,8 +38,8 @@ ROUGHNESS = {
 OTHER_ROUGHNESS = 0.6
 
 
-@dataclass(frozen=True)
-class Rest:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rest(Value):
     """A face at rest, with an identity baked in.
 
     Attributes:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from adamesh.errors import InputError
 from adamesh.faces.skinning import joint_transforms, rotation_matrices, skin
+from adamesh.values import Value
 
 N_LANDMARKS = 478
 
@@ -24,8 +25,8 @@ _POSE_OF_JOINT = {
 }
 
 
-@dataclass(frozen=True)
-class FaceOutput:
+@dataclass(frozen=True, eq=False, repr=False)
+class FaceOutput(Value):
     """A posed face.
 
     Attributes:
@@ -37,8 +38,8 @@ class FaceOutput:
     joints: Tensor
 
 
-@dataclass(frozen=True)
-class LandmarkBasis:
+@dataclass(frozen=True, eq=False, repr=False)
+class LandmarkBasis(Value):
     """The face at its landmarks, before skinning: linear in identity and expression.
 
     Attributes:

@@ -14,6 +14,7 @@ from adamesh.errors import InputError
 from adamesh.faces.face import Face
 from adamesh.metrics.mouth import mouth_opening, opening_range
 from adamesh.motion.spaces import MOUTH, coefficient_space
+from adamesh.values import Value
 
 TYPICAL = 3.0  # mm, deviation of the mouth's opening in talking people: the network's unit
 SMALLEST = 0.5  # mm of the same; a mouth that moves less is not talking
@@ -22,8 +23,8 @@ PRIOR_FRAMES = 50  # 2 s; weight of the population's baseline in `towards`
 FEWEST_SHUT = 10  # frames that a resting face is the mean of
 
 
-@dataclass(frozen=True)
-class Baseline:
+@dataclass(frozen=True, eq=False, repr=False)
+class Baseline(Value):
     """A person's resting face and the size of their motion.
 
     Attributes:

@@ -17,6 +17,7 @@ from adamesh.errors import InputError
 from adamesh.nn.conformer import ConformerBlock, Conv
 from adamesh.nn.state import START, Past, State
 from adamesh.rates import FEATURES_PER_FRAME
+from adamesh.values import Value
 
 FRAMES_AT_ONCE = 200  # motion frames in a chunk of `predict`; attention is dense within a chunk
 
@@ -47,8 +48,8 @@ class ExpressionConfig:
     feature_dropout: float = 0.1  # of the speech features
 
 
-@dataclass
-class ExpressionOutput:
+@dataclass(eq=False, repr=False)
+class ExpressionOutput(Value):
     """What the network predicts for each frame.
 
     Attributes:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adamesh.values import Value
+
 NEIGHBOURS = 4  # nearest styles that are blended
 FEWEST_SHARED = 2  # units that two clips must share to be compared
 
 
-@dataclass(frozen=True)
-class StyleMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class StyleMatrix(Value):
     """The style matrix of a clip.
 
     Attributes:

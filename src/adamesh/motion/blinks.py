@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adamesh.motion.events import Waiting
+from adamesh.values import Value
 
 FloatArray = NDArray[np.float32]
 
@@ -276,8 +277,8 @@ def sample_blinks(
     return BlinkSampler(stats, fps, rng, end=n_frames).next(n_frames, shifts)
 
 
-@dataclass(frozen=True)
-class _Closure:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Closure(Value):
     """One blink of both eyes; times in seconds."""
 
     first: int  # frame

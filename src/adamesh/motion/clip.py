@@ -36,7 +36,7 @@ def _still() -> FloatArray:
     return _STILL
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MotionClip:
     """A facial performance: T frames of expression, joints and, if known, whose face it was.
 
@@ -98,6 +98,13 @@ class MotionClip:
         if self.confidence is not None:
             confidence = _checked("confidence", self.confidence, (T,))
             object.__setattr__(self, "confidence", _bounded("confidence", confidence, 0.0, 1.0))
+
+    def __repr__(self) -> str:
+        known = [name for name in ("transl", "betas", "confidence") if getattr(self, name) is not None]
+        return (
+            f"MotionClip({self.frames} frames at {self.fps:g} fps, {self.duration:.2f} s, {self.space}"
+            f"{', with ' if known else ''}{', '.join(known)})"
+        )
 
     @property
     def frames(self) -> int:

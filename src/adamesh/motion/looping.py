@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from adamesh.errors import InputError
 from adamesh.motion.rotation import continuous_quats, relative_rotation, slerp
+from adamesh.values import Value
 
 FloatArray = NDArray[np.float32]
 Float = NDArray[np.float64]
@@ -29,8 +30,8 @@ STILL = 1e-6  # radians per frame; a head that moves less does not move
 GOOD = 0.8  # strain of a seam that nobody notices; of all such loops the longest is taken
 
 
-@dataclass(frozen=True)
-class Loop:
+@dataclass(frozen=True, eq=False, repr=False)
+class Loop(Value):
     """Which frames of the reference each frame of an endless output shows.
 
     Output frame i blends the reference at `first[i]` and `second[i]`, with `weight[i]` of the

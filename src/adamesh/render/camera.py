@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from adamesh.values import Value
+
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Camera:
+@dataclass(frozen=True, eq=False, repr=False)
+class Camera(Value):
     """Where the camera stands and what it sees.
 
     In its own frame the camera sits at the origin and looks along -Z, with +Y up and +X to the

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from adamesh.faces.face import Face
 from adamesh.faces.skinning import rotation_matrices
+from adamesh.values import Value
 
 
-@dataclass(frozen=True)
-class SurfacePoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class SurfacePoints(Value):
     """Points in triangles: `corners` [P, 3] vertices, and `shares` [P, 3] of each."""
 
     corners: Tensor
@@ -34,8 +35,8 @@ class SurfacePoints:
         return (values[self.corners] * shares).sum(1)
 
 
-@dataclass(frozen=True)
-class Articulation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Articulation(Value):
     """P points of the surface, or weighted sums of such, with all joints but the jaw at rest.
 
     Skinning then moves a vertex x of skin weight w, whose jaw joint lies at j, by w (R - I)(x - j). Here

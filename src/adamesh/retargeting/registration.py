@@ -21,6 +21,7 @@ from adamesh.faces.face import Face
 from adamesh.faces.surface import triangle_normals, vertex_normals
 from adamesh.retargeting.articulation import SurfacePoints
 from adamesh.tracking.embedding import closest_barycentric
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -49,8 +50,8 @@ ON_SKIN = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Registration:
+@dataclass(frozen=True, eq=False, repr=False)
+class Registration(Value):
     """The target's face, point by point, on the source's.
 
     Attributes:
@@ -87,8 +88,8 @@ class Registration:
         )
 
 
-@dataclass(frozen=True)
-class FaceSurface:
+@dataclass(frozen=True, eq=False, repr=False)
+class FaceSurface(Value):
     """The skin of a face: the connected part of its mesh that carries the landmarks."""
 
     points: Float  # [V, 3]

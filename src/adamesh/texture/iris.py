@@ -13,6 +13,7 @@ from adamesh.faces import landmark_index as lm
 from adamesh.media.color import LUMINANCE, from_lab, to_lab, to_linear
 from adamesh.texture.blend import robust_mean
 from adamesh.texture.raster import rasterise
+from adamesh.values import Value
 
 Float = NDArray[np.floating]
 
@@ -33,8 +34,8 @@ DARKEST = to_linear(np.array([0.13, 0.08, 0.06]))
 BLURRED, SHARP = 3.0, 6.0  # radius in pixels of an iris that tells nothing, and that tells all
 
 
-@dataclass(frozen=True)
-class _Look:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Look(Value):
     """At one eye in one frame: linear colours [3], and the iris' radius in pixels."""
 
     iris: Float

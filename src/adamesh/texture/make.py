@@ -28,6 +28,7 @@ from adamesh.texture.skin import skin_likelihood, white_balance
 from adamesh.texture.texels import on, texels
 from adamesh.texture.views import Samples, Viewer
 from adamesh.tracking.track import TrackedVideo, track_video
+from adamesh.values import Value
 
 Float = NDArray[np.floating]
 
@@ -39,8 +40,8 @@ SEAM = 7  # pixels over which what is seen is blended into what is not
 HAIR_STEP, HAIR_SAMPLES = 16, 100  # every so many texels of the scalp; fewer seen tell no colour
 
 
-@dataclass(frozen=True)
-class Texture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Texture(Value):
     """A person's skin and the colour of their eyes.
 
     Attributes:

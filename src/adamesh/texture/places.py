@@ -8,6 +8,7 @@ from scipy.spatial import KDTree
 
 from adamesh.faces.face import Face
 from adamesh.faces.landmark_index import FACE_OVAL
+from adamesh.values import Value
 
 Float = NDArray[np.floating]
 
@@ -17,8 +18,8 @@ OUTSIDE = 0.025  # m from them where hair and background begin
 UNFITTED = ("ears", "neck", "shoulders")  # regions that no landmark is on
 
 
-@dataclass(frozen=True)
-class Places:
+@dataclass(frozen=True, eq=False, repr=False)
+class Places(Value):
     """Shares 0..1 of each vertex, [V] each.
 
     Attributes:

@@ -6,14 +6,16 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from adamesh.values import Value
+
 Float = NDArray[np.floating]
 Int = NDArray[np.int64]
 
 CANDIDATES = 1_000_000  # pixels looked at at once, which bounds the memory
 
 
-@dataclass(frozen=True)
-class Covered:
+@dataclass(frozen=True, eq=False, repr=False)
+class Covered(Value):
     """Pixels whose middles lie in triangles; a pixel comes once for each triangle that covers it.
 
     Attributes:

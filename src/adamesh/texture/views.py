@@ -19,6 +19,7 @@ from adamesh.texture.raster import depth_map, rasterise
 from adamesh.tracking.detector_bias import load_bias, upright, view_terms
 from adamesh.tracking.face_landmarks import PARTED, mouth_opening
 from adamesh.tracking.track import TrackedVideo
+from adamesh.values import Value
 
 Float = NDArray[np.floating]
 Int = NDArray[np.int64]
@@ -35,8 +36,8 @@ REACH = 0.02  # m from the landmarks over which the warp ends
 OPENINGS = (lm.LEFT_EYE, lm.RIGHT_EYE, lm.INNER_LIPS)
 
 
-@dataclass(frozen=True)
-class Samples:
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples(Value):
     """What one frame says of N points of the surface.
 
     Attributes:

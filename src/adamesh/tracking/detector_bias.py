@@ -23,12 +23,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from adamesh.faces.landmark_index import LANDMARK_COUNT
+from adamesh.values import Value
 
 RIDGE = 1.0  # on the regression, in observations of each term
 
 
-@dataclass(frozen=True)
-class Observed:
+@dataclass(frozen=True, eq=False, repr=False)
+class Observed(Value):
     """Frames of one person with known truth.
 
     Attributes:

@@ -24,6 +24,7 @@ from adamesh.faces.landmark_index import (
     interocular_distance,
 )
 from adamesh.faces.surface import triangle_normals
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -36,8 +37,8 @@ OUTLIER = 2.5  # times the median distance from the median
 VISIBLE = 0.0015  # metres that a point may be behind what is in front and still count as seen
 
 
-@dataclass(frozen=True)
-class View:
+@dataclass(frozen=True, eq=False, repr=False)
+class View(Value):
     """A picture of the model.
 
     Attributes:
@@ -51,8 +52,8 @@ class View:
     project: Callable[[Float], Float]
 
 
-@dataclass(frozen=True)
-class Embedding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Embedding(Value):
     """Landmarks as points of the surface.
 
     Attributes:

@@ -29,6 +29,7 @@ from adamesh.faces.face import Face
 from adamesh.motion.gaze import eye_rotation_to_look
 from adamesh.motion.spaces import ARKIT52, EYE_BLINK, EYE_LOOK, MOUTH
 from adamesh.tracking.detector_bias import upright, view_terms
+from adamesh.values import Value
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ UNSEEN = ("tongueOut", "cheekPuff", "jawForward", "cheekSquintLeft", "cheekSquin
 FARTHEST_GAZE = 0.7  # radians from straight ahead; beyond, an iris was not seen well
 
 
-@dataclass(frozen=True)
-class FaceFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class FaceFit(Value):
     """What the fit found.
 
     Attributes:
@@ -131,8 +132,8 @@ def _skew(v: Tensor) -> Tensor:
 _V_UP = torch.tensor([1.0, -1.0])  # pixels' v points down
 
 
-@dataclass
-class _Camera:
+@dataclass(eq=False, repr=False)
+class _Camera(Value):
     focal: float
     centre: Tensor  # [2]
 
@@ -269,8 +270,8 @@ def _deviations(sigma: float) -> Tensor:
     return sigma / weights.sqrt()
 
 
-@dataclass(frozen=True)
-class _Residuals:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Residuals(Value):
     """What is seen less what is expected, on the upright image plane."""
 
     metres: Tensor  # [T, L, 2], those far off pulled in

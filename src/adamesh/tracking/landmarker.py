@@ -23,6 +23,7 @@ from adamesh.faces.landmark_index import (
     LEFT_EYE_CORNERS,
     RIGHT_EYE_CORNERS,
 )
+from adamesh.values import Value
 
 DETECTOR_SIZE, MESH_SIZE = 128, 192  # pixels, sides of the square network inputs
 MIN_SCORE = 0.5  # of a detected box
@@ -67,8 +68,8 @@ class Region:
         return points @ self.axes.T + self.origin
 
 
-@dataclass(frozen=True)
-class DetectedFace:
+@dataclass(frozen=True, eq=False, repr=False)
+class DetectedFace(Value):
     """A face as the detector sees it, pixels."""
 
     box: np.ndarray  # [2, 2] low and high corner
@@ -84,8 +85,8 @@ class DetectedFace:
         return Region.around(self.box, *self.keypoints[:2])
 
 
-@dataclass(frozen=True)
-class FrameLandmarks:
+@dataclass(frozen=True, eq=False, repr=False)
+class FrameLandmarks(Value):
     """The landmarks of one face in one image."""
 
     landmarks: np.ndarray  # float32 [478, 3] pixels

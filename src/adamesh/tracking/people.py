@@ -14,6 +14,7 @@ from itertools import islice
 import numpy as np
 
 from adamesh.tracking.landmarker import MIN_PRESENCE, FaceLandmarker, FrameLandmarks, Region
+from adamesh.values import Value
 
 BATCH = 4  # frames
 SEARCH_EVERY = 1.0  # s
@@ -26,8 +27,8 @@ REACH = 1.0  # sides of its last region from which a lost face may come back as 
 TOO_SHORT = 0.2  # s; who is seen for less is taken for a mistake of the detector
 
 
-@dataclass
-class Person:
+@dataclass(eq=False, repr=False)
+class Person(Value):
     """A face through a video.
 
     Attributes:

@@ -18,14 +18,15 @@ from adamesh.tracking.detector_bias import load_bias
 from adamesh.tracking.fit import UNSEEN, FaceFit, FaceFitter
 from adamesh.tracking.landmarker import FaceLandmarker
 from adamesh.tracking.people import Person, follow_people
+from adamesh.values import Value
 
 SMALLEST_SHARE = 0.5  # of all frames that must show a face
 SHORTEST = 1.0  # s of video with a face
 LARGEST = 1280  # pixels; larger pictures are scaled down to it, which costs no accuracy
 
 
-@dataclass(frozen=True)
-class TrackedVideo:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrackedVideo(Value):
     """Motion of one person in a video, with what it was found from.
 
     Attributes:

@@ -23,6 +23,7 @@ from adamesh.rates import FEATURES_PER_FRAME, FPS
 from adamesh.training.loop import CPU, LoopConfig, optimize
 from adamesh.training.splits import train_and_valid
 from adamesh.training.statistics import balanced_scale
+from adamesh.values import Value
 
 IGNORED = -100  # code of frames beyond a clip's end
 UNIT_FRAMES = 40_000  # feature frames that the k-means units are made from
@@ -163,8 +164,8 @@ def _with_styles(model: PoseGPT, styles: int, vqvae: str) -> PoseGPT:
     return larger
 
 
-@dataclass(frozen=True)
-class _Piece:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Piece(Value):
     """About `STYLE_SECONDS` of one speaker's motion, from one clip or several short ones."""
 
     motions: list[Tensor]  # each [T, 3], T a multiple of the VQ-VAE's frames
