@@ -88,7 +88,7 @@ class TestRegistry:
         rows = [time + ",61" + ",0" * 61 for time in (*times, "23:00:00:00.000")]
         header = ",".join(["Timecode", "BlendShapeCount", *LIVELINK])
         (tmp_path / "a.csv").write_text("\n".join([header, *rows]))
-        with pytest.raises(InputError, match="has 91 rows for the 4968001 frames of its timecodes"):
+        with pytest.raises(InputError, match="has 91 rows for the 4968001 frames of its times"):
             read_track(tmp_path / "a.csv")
         assert read_track(tmp_path / "a.csv", fps=60).frames == 91
 
@@ -98,7 +98,7 @@ class TestRegistry:
         (tmp_path / "empty").mkdir()
         for name, said in [
             ("a.npz", "no track of a known tool: it has colour"),
-            ("a.txt", r"no tool's track ends in '.txt'"),
+            ("a.txt", r"has none of the 52 ARKit names \(jawOpen \.\.\.\), it has hello"),
             ("none.npz", "does not exist"),
             ("empty", "has no folders with .npy files"),
         ]:
@@ -179,7 +179,7 @@ def hostile(folder: Path, mark: Path) -> dict[str, Path]:
     row = ",".join(["0"] * 61)
     names = ",".join(["Timecode", "BlendShapeCount", *LIVELINK])
     new("livelink-csv", "short.csv").write_text(f"{names}\n1\n")
-    new("livelink-csv", "nan.csv").write_text(f"{names}\n00:00:00:00.0,61,{row[:-1]}nan\n")
+    new("livelink-csv", "inf.csv").write_text(f"{names}\n00:00:00:00.0,61,{row[:-1]}inf\n")
     new("said-csv", "word.csv").write_text("jawOpen\nwide\n")
     new("said-csv", "header.csv").write_text("jawOpen\n")
     new("said-csv", "field.csv").write_text("jawOpen\n" + "1" * 200_000 + "\n")

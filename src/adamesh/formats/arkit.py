@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError, listed
 from adamesh.formats.names import arkit_columns
@@ -15,6 +16,7 @@ from adamesh.motion.spaces import ARKIT52, EYE_LOOK
 
 # Some solvers overshoot; what lies further out is in percent, or no weight at all.
 FURTHEST = (-0.5, 2.0)
+EULER = "YXZ"  # yaw about +Y, pitch about +X, roll about +Z, in that order
 
 Float = NDArray[np.float64]
 
@@ -114,3 +116,16 @@ def check_arkit(clip: MotionClip, tool: str) -> None:
             f"files of {tool} hold the 52 ARKit blendshapes, this clip is in '{clip.space}'; "
             "retarget it: --face embedded, or adamesh.retargeting.fit_to_face in Python"
         )
+
+
+def arkit_values(clip: MotionClip, tool: str) -> Float:
+    """[T, 61] weights in Apple's order, then yaw, pitch and roll of head, left and right eye, in radians.
+
+    Raises:
+        InputError: the clip is of another space than `arkit52`.
+    """
+    check_arkit(clip, tool)
+    head = Rotation.from_rotvec(clip.neck_pose) * Rotation.from_rotvec(clip.head_pose)
+    eyes = (Rotation.from_rotvec(clip.leye_pose), Rotation.from_rotvec(clip.reye_pose))
+    angles = [rotation.as_euler(EULER) for rotation in (head, *eyes)]
+    return np.concatenate([clip.expression, *angles], axis=1)

@@ -19,7 +19,8 @@ from scipy.spatial.transform import Rotation
 from adamesh.errors import InputError, listed
 from adamesh.files import atomic_output
 from adamesh.formats.arkit import arkit_clip, check_arkit, named_weights, numbers
-from adamesh.formats.containers import read_csv, read_json
+from adamesh.formats.arkit_table import read_arkit_table
+from adamesh.formats.containers import read_json
 from adamesh.formats.names import AUDIO2FACE, LAM, MEDIAPIPE, SAID
 from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip
@@ -36,9 +37,7 @@ def read_said(path: Path, fps: float | None) -> MotionClip:
     Raises:
         InputError: no frame rate is given, or the file is not such a table.
     """
-    header, *rows = read_csv(path)
-    weights = named_weights(path, header, numbers(path, rows))
-    return arkit_clip(path, weights, frame_rate(path, "SAiD", usual=None, given=fps))
+    return read_arkit_table(path, fps, tool="SAiD")
 
 
 def write_said(clip: MotionClip, path: Path) -> None:

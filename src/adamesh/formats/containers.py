@@ -3,6 +3,7 @@
 The files are strangers': none of their pickles is executed, and nothing larger than `LARGEST` is opened.
 """
 
+import codecs
 import contextlib
 import csv
 import io
@@ -57,8 +58,12 @@ _UNREADABLE = (
 
 
 @contextlib.contextmanager
-def _one_line(path: Path, what: str) -> Iterator[None]:
-    """Turns what a library says of a bad file into one line."""
+def unreadable_as(path: Path, what: str) -> Iterator[None]:
+    """Turns what a library says of a bad file into one line.
+
+    Raises:
+        InputError: as said.
+    """
     try:
         yield
     except _UNREADABLE as error:
@@ -84,7 +89,7 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
     else:
         check_input(path, "track")
         suffix = path.suffix.lower()
-        with _one_line(path, f"a {suffix} file"):
+        with unreadable_as(path, f"a {suffix} file"):
             arrays = _READERS[suffix](path, wanted)
     for name, array in arrays.items():
         if array is not None and array.dtype.kind not in _NUMBERS:
@@ -98,8 +103,8 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: it is damaged or too large.
     """
-    with _one_line(path, "JSON"):
-        return json.loads(_text(path))
+    with unreadable_as(path, "JSON"):
+        return json.loads(read_text(path))
 
 
 def read_csv(path: Path) -> list[list[str]]:
@@ -108,8 +113,8 @@ def read_csv(path: Path) -> list[list[str]]:
     Raises:
         InputError: it is damaged or too large.
     """
-    with _one_line(path, "CSV"):
-        rows = csv.reader(_text(path).splitlines())
+    with unreadable_as(path, "CSV"):
+        rows = csv.reader(read_text(path).splitlines())
         table = [row for row in rows if any(cell.strip() for cell in row)]
     if not table:
         raise InputError(f"'{path}' has no rows; record or download it again")
@@ -126,10 +131,22 @@ def contents(path: Path) -> set[str]:
     if suffix == ".json" and not path.is_dir():
         top = read_json(path)
         # A list has no keys; the tools that write one write a list of frames.
-        return {key.lower() for key in top} if isinstance(top, dict) else {"frames"}
+        named = {key.lower() for key in top} if isinstance(top, dict) else {"frames"}
+        frames = top.get("frames") if isinstance(top, dict) else top
+        return named | {f"frames.{key}" for key in _frame_keys(frames)}
     if suffix == ".csv" and not path.is_dir():
         return {name.strip().lower() for name in read_csv(path)[0]}
+    if suffix in (".tsv", ".txt", ".jsonl", ".ndjson") and not path.is_dir():
+        return set()
     return {name.lower() for name in read_arrays(path, ())}
+
+
+def _frame_keys(frames: Any) -> set[str]:
+    """Keys of the first objects of a list, in lower case and without underscores."""
+    if not isinstance(frames, list):
+        return set()
+    objects = [frame for frame in frames[:100] if isinstance(frame, dict)]
+    return {str(key).lower().replace("_", "") for frame in objects for key in frame}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -157,11 +174,26 @@ def write_frames(folder: Path, arrays: Mapping[str, Array]) -> None:
                 np.save(one / f"{name}.npy", array[frame])
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A text in UTF-8, in UTF-16 with its mark, or, as Excel saves it in the west, in Windows-1252.
+
+    Raises:
+        InputError: no such file, or it is too large.
+    """
     check_input(path, "track")
     if path.stat().st_size > LARGEST_TEXT:
         raise InputError(f"'{path}' has more than {LARGEST_TEXT >> 20} MiB; cut it into parts")
-    return path.read_text(encoding="utf-8-sig")
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if content[1:4:2] == b"\0\0":  # UTF-16 that lost its mark
+        return content.decode("utf-16-le")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in content:
+            raise
+        return content.decode("cp1252")
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -309,7 +341,7 @@ def _read_frames(folder: Path, wanted: Container[str]) -> dict[str, Array | None
         rows: list[Array] = []
         for frame in frames:
             file = check_input(frame / f"{name}.npy", "frame")
-            with _one_line(file, "a .npy file"):
+            with unreadable_as(file, "a .npy file"):
                 row = _read_npy(file, {BARE})[BARE]
             assert row is not None
             if rows and row.shape != rows[0].shape:

@@ -3,7 +3,9 @@
 All of them spell Apple's names, in another case or order: names are matched without regard to case.
 """
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from adamesh.errors import InputError
 from adamesh.motion.spaces import ARKIT52
@@ -52,3 +54,52 @@ def arkit_columns(names: Sequence[str]) -> dict[int, int]:
             )
         columns[place] = column
     return columns
+
+
+# Actions of both sides that some tools split; the mean of the two is the action.
+SPLIT = ("browInnerUp", "cheekPuff")
+_SIDE = re.compile(r"[^0-9A-Za-z]+(l|r|left|right)$", re.IGNORECASE)
+_CAPITAL_SIDE = re.compile(r"(?<=[a-z])([LR])$")
+_KNOWN = {name.lower(): name for name in (*ARKIT52, *LIVELINK_ROTATIONS)}
+_LONGEST = max(map(len, _KNOWN))
+
+
+@lru_cache(maxsize=4096)
+def arkit_name(name: str) -> tuple[str, str] | None:
+    """The ARKit name, or the angle of Live Link Face, that a name of any tool ends in, and what is before it.
+
+    Case, punctuation and the way to write a side do not matter: `blendShapes.JawOpen`, `face_eye_blink_L` and
+    `ARKit:EyeBlinkLeft` all have one. `_L` is the subject's left, as everywhere.
+
+    Returns:
+        Its name as in `ARKIT52` or `LIVELINK_ROTATIONS`, and the rest in lower case; None for other names.
+    """
+    text = name.strip()
+    side = _SIDE.search(text) or _CAPITAL_SIDE.search(text)
+    if side is not None:
+        word = "Left" if side[1][0] in "lL" else "Right"
+        found = _ending(text[: side.start()] + word)
+        if found is None and (whole := _ending(text[: side.start()])) is not None:
+            found = whole if whole[0] in SPLIT else None
+        return found
+    found = _ending(text)
+    if found is None:
+        for word in ("Left", "Right"):
+            if text.lower().endswith(word.lower()):
+                whole = _ending(text[: -len(word)])
+                return whole if whole is not None and whole[0] in SPLIT else None
+    return found
+
+
+def _ending(text: str) -> tuple[str, str] | None:
+    """As `arkit_name`, with the side written out; the name must begin where a word does."""
+    kept = [i for i, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
+    key = "".join(text[i] for i in kept).lower()
+    for size in range(min(_LONGEST, len(key)), 0, -1):
+        known = _KNOWN.get(key[-size:])
+        if known is not None:
+            begin = kept[-size]
+            starts = begin == 0 or not text[begin - 1].isalnum() or text[begin].isupper()
+            if starts or text[begin - 1].isdigit():
+                return known, text[:begin].lower()
+    return None

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from adamesh.errors import InputError, listed
 from adamesh.files import check_new_folder, check_output, named_path
-from adamesh.formats import arkit_tools, flame_tools, livelink
+from adamesh.formats import arkit_table, arkit_tools, flame_tools, livelink
 from adamesh.formats.containers import contents
 from adamesh.formats.flame_tools import Layout
+from adamesh.formats.names import SAID
 from adamesh.motion.clip import MotionClip
 
 FOLDER = ""  # stands among suffixes for a folder
@@ -32,6 +33,7 @@ class TrackFormat:
         write: clip, path.
         pattern: of its files' names, where the tool always writes such.
         written_fps: what its readers expect, where files of any rate exist.
+        exact: a file of this format names nothing but `keys`.
     """
 
     tool: str
@@ -44,6 +46,7 @@ class TrackFormat:
     write: Callable[[MotionClip, Path], None]
     pattern: str = "*"
     written_fps: float | None = None
+    exact: bool = False
 
 
 def _flame(
@@ -156,7 +159,7 @@ FORMATS: dict[str, TrackFormat] = {
         tool="MediaPipe",
         suffixes=(".json",),
         space="arkit52",
-        keys=frozenset({"frames"}),
+        keys=frozenset({"frames", "frames.faceblendshapes"}),
         fps=None,
         note="no tongue; first face only; landmarks left out; eyeballs from the eyeLook weights",
         read=arkit_tools.read_mediapipe,
@@ -166,7 +169,8 @@ FORMATS: dict[str, TrackFormat] = {
         tool="SAiD",
         suffixes=(".csv",),
         space="arkit52",
-        keys=frozenset({"jawopen"}),
+        keys=frozenset(name.lower() for name in SAID),
+        exact=True,
         fps=None,
         note="weights only, the 32 of the lower face in writing; eyes, brows, tongue and head are lost",
         read=arkit_tools.read_said,
@@ -191,6 +195,16 @@ FORMATS: dict[str, TrackFormat] = {
         note="rate in the file; weights only: joints are left out, the head is lost",
         read=arkit_tools.read_audio2face,
         write=arkit_tools.write_audio2face,
+    ),
+    "arkit-table": TrackFormat(
+        tool="a table with ARKit names",
+        suffixes=(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"),
+        space="arkit52",
+        keys=frozenset(),
+        fps=None,
+        note="names by their endings; rate from times or asked for; other columns are left out",
+        read=arkit_table.read_arkit_table,
+        write=arkit_table.write_arkit_table,
     ),
 }
 
@@ -234,7 +248,7 @@ def detect(path: str | os.PathLike[str]) -> str:
     fitting = {
         name: kind
         for name, kind in FORMATS.items()
-        if suffix in kind.suffixes and kind.keys <= named
+        if suffix in kind.suffixes and (kind.keys == named if kind.exact else kind.keys <= named)
     }
     # A format that asks for more than another and gets it is the one.
     fitting = {

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from av.audio.layout import AudioLayout
 
+from adamesh.values import Value
+
 CANCELLED = 0.25  # mean of the channels, over the energy it has where they have nothing in common
 UNHEARD = 1e-4  # energy of a channel over that of the loudest; 40 dB below it is crosstalk
 DIALOGUE = 0.1  # energy of the centre over that of the loudest, from which on it has the speech
 CENTRE, DEEP = "FC", "LFE"
 
 
-@dataclass
-class Channels:
+@dataclass(eq=False, repr=False)
+class Channels(Value):
     """What was heard in one layout: energies, summed over its samples.
 
     Attributes:

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from adamesh.faces.surface import area_normals
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -28,8 +29,8 @@ SMOOTHING_ROUNDS = 3
 PAIR_WEIGHT, HOLD = 30.0, 0.03
 
 
-@dataclass(frozen=True)
-class Pairs:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs(Value):
     """Vertices that face each other across the mouth or between two lids.
 
     Attributes:

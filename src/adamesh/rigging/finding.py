@@ -15,6 +15,7 @@ from adamesh.faces.surface import connected_parts
 from adamesh.render import Camera, HeadRenderer
 from adamesh.tracking.embedding import Caster, Embedding, View, embed_landmarks
 from adamesh.tracking.landmarker import FaceLandmarker
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -34,8 +35,8 @@ _NOSE = 1  # its tip
 _EYE_CORNERS = (*lm.RIGHT_EYE_CORNERS, *lm.LEFT_EYE_CORNERS)
 
 
-@dataclass(frozen=True)
-class FoundFace:
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundFace(Value):
     """The face of a mesh.
 
     Attributes:

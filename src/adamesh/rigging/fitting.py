@@ -19,6 +19,7 @@ from adamesh.retargeting.registration import (
     face_surface,
     partners,
 )
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -34,8 +35,8 @@ STIFFNESS = (100.0, 10.0, 1.0)
 REACHED = 2 * REACH
 
 
-@dataclass(frozen=True)
-class FittedHead:
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedHead(Value):
     """The source on the target.
 
     Attributes:

@@ -14,6 +14,7 @@ from adamesh.avatars.gltf import Glb
 from adamesh.errors import InputError, MissingDependencyError
 from adamesh.faces.surface import vertex_normals
 from adamesh.motion.rotation import quat_to_matrix
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -28,8 +29,8 @@ _TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
-@dataclass(frozen=True)
-class Part:
+@dataclass(frozen=True, eq=False, repr=False)
+class Part(Value):
     """The vertices of one primitive, as one node shows it.
 
     Attributes:
@@ -47,8 +48,8 @@ class Part:
     local: Float
 
 
-@dataclass(frozen=True)
-class Scene:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scene(Value):
     """All that a file shows.
 
     Attributes:

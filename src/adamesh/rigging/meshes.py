@@ -20,6 +20,7 @@ from adamesh.rigging.geometry import Scene
 from adamesh.tracking.embedding import closest_barycentric
 from adamesh.tracking.face_landmarks import LandmarkQuality, pictures, with_landmarks
 from adamesh.tracking.face_regions import with_regions
+from adamesh.values import Value
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -37,8 +38,8 @@ BESIDE, LARGEST, ROUND = 0.45, 2.0, 1.5
 SEED = 52
 
 
-@dataclass(frozen=True)
-class MeshFace:
+@dataclass(frozen=True, eq=False, repr=False)
+class MeshFace(Value):
     """A face on a scene's mesh.
 
     Attributes:
