@@ -100,7 +100,7 @@ class TestRegistry:
             ("a.npz", "no track of a known tool: it has colour"),
             ("a.txt", r"has none of the 52 ARKit names \(jawOpen \.\.\.\), it has hello"),
             ("none.npz", "does not exist"),
-            ("empty", "has no folders with .npy files"),
+            ("empty", "and no folders with .npy files; give the folder that holds"),
         ]:
             with pytest.raises(InputError, match=said):
                 read_track(tmp_path / name)
@@ -221,7 +221,7 @@ class TestHostileFiles:
         if path.is_dir():
             shutil.rmtree(path / "000003_000")  # a frame that is missing is no error ...
             (path / "000004_000" / "exp.npy").unlink()  # ... half a frame is
-            with pytest.raises(InputError, match="does not exist"):
+            with pytest.raises(InputError, match="has no 'exp', which frames before it have"):
                 read(name, path)
             return
         whole = path.read_bytes()

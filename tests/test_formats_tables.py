@@ -196,7 +196,7 @@ class TestTime:
         assert clip.confidence is not None
         assert np.flatnonzero(clip.confidence == 0).tolist() == [30, 31]
         table(path, list(there * 2), curve(there / 25), time_name="frame")
-        with pytest.warns(InputNotice, match="every 2th frame of 50 fps: a clip of 25 fps"):
+        with pytest.warns(InputNotice, match="one of 2 frames of 50 fps: a clip of 25 fps"):
             again = read_track(path, fps=50)
         np.testing.assert_array_equal(again.expression, clip.expression)
 

@@ -109,6 +109,8 @@ def track(
       adamesh track interview.mp4 --person 2 -o guest.npz
 
       adamesh track --import codes.mat --as deca --fps 25 -o me.npz
+
+      adamesh track --import export/flame_param --fps 25 -o me.npz
     """
     if list_people and video is not None and output is None:
         _list_people(video)
@@ -120,7 +122,7 @@ def track(
     if imported is not None:
         if video is not None or overlay is not None:
             raise InputError("--import takes the place of a video: leave out VIDEO and --overlay")
-        _import_track(imported, output, kind, fps)
+        _import_track(imported, output, kind, fps, person)
         return
     if video is None or kind is not None or fps is not None:
         raise InputError("give a VIDEO alone, or --import FILE with --as and --fps where needed")
@@ -151,11 +153,13 @@ def _list_people(video: Path) -> None:
     print_rows(f"People in {video.name}", people, as_json=False, medians=False)
 
 
-def _import_track(file: Path, output: Path, kind: str | None, fps: float | None) -> None:
+def _import_track(
+    file: Path, output: Path, kind: str | None, fps: float | None, person: int
+) -> None:
     from adamesh.formats import FORMATS, detect, read_track
 
     name = kind or detect(file)
-    clip = read_track(file, format=name, fps=fps)
+    clip = read_track(file, format=name, fps=fps, person=person)
     clip.save(output)
     typer.echo(
         f"{output}: {clip.frames} frames at {clip.fps:g} fps in {clip.space}, from "

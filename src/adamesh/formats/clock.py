@@ -124,11 +124,11 @@ def place_numbers(path: Path, numbers: Float, fps: float) -> tuple[NDArray[np.in
     stride = int(np.gcd.reduce(np.diff(place).astype(np.int64))) if len(place) > 1 else 1
     if stride > 1:
         notice(
-            f"'{path}' has every {stride}th frame of {fps:g} fps: a clip of {fps / stride:g} fps"
+            f"'{path}' has one of {stride} frames of {fps:g} fps: a clip of {fps / stride:g} fps"
         )
     place = place / max(stride, 1)
     frames = Frames(fps / max(stride, 1), place, int(place[-1]) + 1)
-    return order, _checked(path, frames)
+    return order, _checked(path, frames, "cut it where it stops")
 
 
 def _was_set(seconds: Float) -> bool:
@@ -217,7 +217,11 @@ def _in_order(path: Path, times: Float) -> NDArray[np.int64]:
     return order[kept]
 
 
-def _checked(path: Path, frames: Frames) -> Frames:
+def _checked(
+    path: Path,
+    frames: Frames,
+    advice: str = "cut it where it stops, or give --fps to take its rows one after another",
+) -> Frames:
     """Frames of a rate that tracks have, and most of which are there."""
     if not SLOWEST <= frames.fps <= FASTEST:
         raise InputError(
@@ -227,7 +231,7 @@ def _checked(path: Path, frames: Frames) -> Frames:
     if frames.count > (1 + MOST_FILLED) * len(frames.place):
         raise InputError(
             f"'{path}' has {len(frames.place)} rows for the {frames.count} frames of its times; "
-            "cut it where it stops, or give --fps to take its rows one after another"
+            f"{advice}"
         )
     return frames
 

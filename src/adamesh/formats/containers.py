@@ -73,7 +73,7 @@ def unreadable_as(path: Path, what: str) -> Iterator[None]:
 
 
 def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
-    """The arrays of a `.npz`, `.npy`, `.pt`, `.mat` or `.hdf5`, or of a folder with a folder a frame.
+    """The arrays of a `.npz`, `.npy`, `.pt`, `.mat` or `.hdf5`, or of a folder of `.npy` files.
 
     Args:
         wanted: the names to read.
@@ -85,7 +85,7 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
         MissingDependencyError: it is `.hdf5`, and h5py is not installed.
     """
     if path.is_dir():
-        arrays = _read_frames(path, wanted)
+        arrays = _read_folder(path, wanted)
     else:
         check_input(path, "track")
         suffix = path.suffix.lower()
@@ -196,7 +196,12 @@ def read_text(path: Path) -> str:
         return content.decode("cp1252")
 
 
-def _check_size(path: Path, size: int) -> None:
+def check_size(path: Path, size: int) -> None:
+    """Refuses arrays of so many bytes.
+
+    Raises:
+        InputError: they are more than `LARGEST`.
+    """
     if size > LARGEST:
         raise InputError(
             f"'{path}' holds more than {LARGEST >> 30} GiB in arrays; cut it into parts"
@@ -215,7 +220,7 @@ def _read_npz(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
             name = info.filename.removesuffix(".npy")
             arrays[name] = None
             if name in wanted:
-                _check_size(path, info.file_size)
+                check_size(path, info.file_size)
                 with archive.open(info) as file:
                     arrays[name] = _load_npy(path, file)
     return arrays
@@ -251,7 +256,7 @@ def _read_pt(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
                 raise InputError(
                     f"'{name}' of '{path}' must be a tensor, got {type(tensor).__name__}"
                 )
-            _check_size(path, tensor.numel() * tensor.element_size())
+            check_size(path, tensor.numel() * tensor.element_size())
             arrays[str(name)] = tensor.detach().to(torch.float32).numpy()
     return arrays
 
@@ -262,7 +267,7 @@ def _check_pickle(path: Path) -> None:
     torch's own restricted loader runs no code, but would still build a `bytearray` of any size.
     """
     with zipfile.ZipFile(path) as archive:
-        _check_size(path, sum(info.file_size for info in archive.infolist()))
+        check_size(path, sum(info.file_size for info in archive.infolist()))
         pickles = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
         (info,) = pickles
         if info.file_size > LARGEST_PICKLE:
@@ -299,7 +304,7 @@ def _load_mat(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
         here = [name for name in named if name in wanted]
         for name in here:
             shape, kind = named[name]
-            _check_size(path, 8 * int(np.prod(shape, dtype=object)))
+            check_size(path, 8 * int(np.prod(shape, dtype=object)))
             if kind in ("cell", "struct", "object", "function", "opaque", "char", "sparse"):
                 raise InputError(f"'{name}' of '{path}' must be an array of numbers, got a {kind}")
         file.seek(0)
@@ -322,35 +327,19 @@ def _read_hdf5(path: Path, wanted: Container[str]) -> dict[str, Array | None]:
                 raise InputError(f"'{name}' of '{path}' must be an array in the file itself")
             if dataset.dtype.kind not in _NUMBERS:
                 raise InputError(f"'{name}' of '{path}' must be an array of numbers")
-            _check_size(path, dataset.size * dataset.dtype.itemsize)
+            check_size(path, dataset.size * dataset.dtype.itemsize)
             arrays[name] = dataset[()]
     return arrays
 
 
-def _read_frames(folder: Path, wanted: Container[str]) -> dict[str, Array | None]:
-    """Stacks the `.npy` files of a folder a frame, in the order of the numbers in the folders' names."""
-    frames = [child for child in folder.iterdir() if any(child.glob("*.npy"))]
-    if not frames:
-        raise InputError(f"folder '{folder}' has no folders with .npy files; give the folder above")
-    frames.sort(key=lambda frame: [int(n) for n in re.findall(r"\d+", frame.name)])
+def _read_folder(folder: Path, wanted: Container[str]) -> dict[str, Array | None]:
+    """The `.npy` files of a folder, by their names."""
     arrays: dict[str, Array | None] = {}
-    for name in (file.stem for file in frames[0].glob("*.npy")):
-        arrays[name] = None
-        if name not in wanted:
-            continue
-        rows: list[Array] = []
-        for frame in frames:
-            file = check_input(frame / f"{name}.npy", "frame")
-            with unreadable_as(file, "a .npy file"):
-                row = _read_npy(file, {BARE})[BARE]
-            assert row is not None
-            if rows and row.shape != rows[0].shape:
-                raise InputError(
-                    f"'{file}' has shape {list(row.shape)}, frames before {list(rows[0].shape)}"
-                )
-            rows.append(row)
-            _check_size(folder, len(rows) * row.nbytes)
-        arrays[name] = np.stack(rows)
+    for file in sorted(folder.glob("*.npy")):
+        arrays[file.stem] = None
+        if file.stem in wanted:
+            with unreadable_as(check_input(file, "frame"), "a .npy file"):
+                arrays[file.stem] = _read_npy(file, {BARE})[BARE]
     return arrays
 
 

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from adamesh.errors import InputError, listed
+from adamesh.errors import InputError, listed, notice
+from adamesh.formats.clock import place_numbers
 from adamesh.formats.containers import BARE, Array, read_arrays, write_arrays, write_frames
+from adamesh.formats.frame_folders import find_frames, on_clock, read_frames
 from adamesh.formats.rate import frame_rate
 from adamesh.motion.clip import MotionClip
 from adamesh.motion.head import NECK_SHARE
@@ -263,7 +265,31 @@ def read_flame(layout: Layout, path: Path, fps: float | None) -> MotionClip:
     Raises:
         InputError: an array is missing or has another shape, or nobody knows the frame rate.
     """
-    arrays = read_arrays(path, layout.keys())
+    return _clip(layout, path, read_arrays(path, layout.keys()), fps)
+
+
+def read_flame_folder(layout: Layout, path: Path, fps: float | None, person: int) -> MotionClip:
+    """A folder with a file, or a folder, a frame; the numbers in their names place the frames.
+
+    Args:
+        person: of several faces a frame, see `frame_folders.find_frames`.
+    Raises:
+        InputError: as `read_flame`, or the folder has no frames or no such person.
+    """
+    folder = find_frames(path, person)
+    arrays = read_frames(folder, layout.keys())
+    if layout.leading:
+        arrays = {name: None if array is None else array[None] for name, array in arrays.items()}
+    clip = _clip(layout, path, arrays, fps)
+    _, placed = place_numbers(folder.folder, np.array(folder.numbers, np.float64), clip.fps)
+    if (missing := placed.count - clip.frames) > 0:
+        notice(f"'{folder.folder}' lacks {missing} of {placed.count} frames; they are filled in")
+    return on_clock(clip, placed)
+
+
+def _clip(
+    layout: Layout, path: Path, arrays: dict[str, Array | None], fps: float | None
+) -> MotionClip:
     expression = _rows(layout, arrays, layout.expression, path)
     frames = len(expression)
 

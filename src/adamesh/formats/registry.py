@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adamesh.errors import InputError, listed
+from adamesh.errors import InputError, listed, notice
 from adamesh.files import check_new_folder, check_output, named_path
 from adamesh.formats import arkit_table, arkit_tools, flame_tools, livelink
 from adamesh.formats.containers import contents
 from adamesh.formats.flame_tools import Layout
+from adamesh.formats.frame_folders import find_frames, siblings
 from adamesh.formats.names import SAID
 from adamesh.motion.clip import MotionClip
 
@@ -34,6 +35,7 @@ class TrackFormat:
         pattern: of its files' names, where the tool always writes such.
         written_fps: what its readers expect, where files of any rate exist.
         exact: a file of this format names nothing but `keys`.
+        read_folder: of tools that write a file a frame: folder, the user's frame rate, person -> clip.
     """
 
     tool: str
@@ -47,6 +49,7 @@ class TrackFormat:
     pattern: str = "*"
     written_fps: float | None = None
     exact: bool = False
+    read_folder: Callable[[Path, float | None, int], MotionClip] | None = None
 
 
 def _flame(
@@ -62,6 +65,7 @@ def _flame(
         read=functools.partial(flame_tools.read_flame, layout),
         write=functools.partial(flame_tools.write_flame, layout),
         pattern=pattern,
+        read_folder=functools.partial(flame_tools.read_flame_folder, layout),
     )
 
 
@@ -240,6 +244,8 @@ def detect(path: str | os.PathLike[str]) -> str:
     path = named_path(path, "track")
     if not path.exists():
         raise InputError(f"track '{path}' does not exist; check the path")
+    if path.is_dir():
+        path = find_frames(path).paths[0]
     suffix = FOLDER if path.is_dir() else path.suffix.lower()
     if not any(suffix in kind.suffixes for kind in FORMATS.values()):
         known = sorted({s for kind in FORMATS.values() for s in kind.suffixes if s})
@@ -273,26 +279,39 @@ def detect(path: str | os.PathLike[str]) -> str:
 
 
 def read_track(
-    path: str | os.PathLike[str], *, format: str | None = None, fps: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    fps: float | None = None,
+    person: int = 1,
 ) -> MotionClip:
     """Reads a track of another tool as a clip; nothing in the file is executed.
 
     Args:
-        path: the file, or EMOCA's folder.
+        path: the file, or a folder with a file or a folder a frame.
         format: a name of `FORMATS`; default: told from the file.
         fps: its frame rate, where the file does not say it.
+        person: of several faces in a folder; 1 is the one with the most frames.
     Raises:
-        InputError: no such file, not of that format, or its frame rate is not known.
+        InputError: no such file, not of that format, no such person, or its frame rate is not known.
         MissingDependencyError: it is `.hdf5`, and h5py is not installed.
     """
     path = Path(path)
     name = detect(path) if format is None else format
     kind = track_format(name)
     suffix = FOLDER if path.is_dir() else path.suffix.lower()
-    if suffix not in kind.suffixes:
+    if suffix not in kind.suffixes and (suffix != FOLDER or kind.read_folder is None):
         wanted = f"end in {_shown(kind)}" if kind.suffixes != (FOLDER,) else "be a folder"
         raise InputError(f"'{path}' is no file of {kind.tool}: it must {wanted}")
-    return kind.read(path, fps)
+    if suffix == FOLDER:
+        assert kind.read_folder is not None
+        return kind.read_folder(path, fps, person)
+    if person != 1:
+        raise InputError(f"'{path}' holds one person; --person is for a folder with a file a frame")
+    clip = kind.read(path, fps)
+    if clip.frames == 1 and (beside := siblings(path)) > 1:
+        notice(f"'{path}' is one frame of {beside}; give the folder '{path.parent}' to read all")
+    return clip
 
 
 def check_track(path: str | os.PathLike[str], format: str, *, force: bool = False) -> Path:
