@@ -224,4 +224,5 @@ def test_the_command_inspects(tmp_path, monkeypatch, capsys):
     assert not stop.value.code
     facts = json.loads(capsys.readouterr().out)
     assert facts["morphs"] == {"/Avatar/Meshes/part0": {"JawOpen": {"jawOpen": 1.0}}}
-    assert list(facts["bones"].values()) == list(JOINTS[1:])
+    found = [joint for joint in facts["bones"].values() if joint is not None]
+    assert found == list(JOINTS[1:])

@@ -6,7 +6,6 @@ taken otherwise than it stands, is told by `notice`, and the work goes on.
 """
 
 import itertools
-import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -74,8 +73,13 @@ def need(module: str, *, package: str, purpose: str, extra: str) -> None:
         raise MissingDependencyError(package, purpose, extra)
 
 
+def printable(name: str) -> str:
+    """A name out of a stranger's file without what moves a cursor or turns a line about."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
 def listed(names: Iterable[str]) -> str:
-    """Names out of a stranger's file for a message of one line: the first few, without control codes."""
+    """Names out of a stranger's file for a message of one line: the first few, as far as they print."""
     shown = list(itertools.islice(names, MOST_NAMES + 1))
-    words = [re.sub(r"[^\x20-\x7e]", "?", name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
+    words = [printable(name[:LONGEST_NAME]) for name in shown[:MOST_NAMES]]
     return ", ".join(word for word in words if word) + (" ..." if len(shown) > MOST_NAMES else "")

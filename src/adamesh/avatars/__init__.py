@@ -6,7 +6,7 @@ from adamesh.avatars.animation import rotation_curves, weight_curves
 from adamesh.avatars.avatar import Avatar
 from adamesh.avatars.mapfile import AvatarMap, load_map
 from adamesh.avatars.matching import Match, match
-from adamesh.errors import InputError, listed, need
+from adamesh.errors import InputError, listed, need, notice
 from adamesh.files import check_input, check_output
 from adamesh.motion.clip import MotionClip
 
@@ -68,14 +68,22 @@ def apply_clip(
             "adamesh.retargeting.fit_to_face to the embedded head"
         )
     found = match_avatar(avatar, map_file=map_file)
-    if not found.gains:
+    if not found.gains and "jaw" not in found.bones:
         raise InputError(
             f"avatar '{avatar}' has no morph target with a known name; it has "
             f"{listed(found.unmatched) or 'none'}: say in a map file (--map) what moves them"
         )
     if fps is not None:
         clip = clip.resample(fps)
-    found.avatar.write(path, clip.fps, weight_curves(found, clip), rotation_curves(found, clip))
+    weights, turns = weight_curves(found, clip), rotation_curves(found, clip)
+    if not found.opens_mouth:
+        notice(
+            f"nothing opens the mouth of '{avatar}': no shape or bone with a known name does; say in a map "
+            "file (--map) which one it is"
+        )
+    elif not turns and not any(curve.any() for curve in weights.values()):
+        notice(f"nothing in the clip moves '{avatar}'")
+    found.avatar.write(path, clip.fps, weights, turns)
     return found
 
 

@@ -20,6 +20,10 @@ from adamesh.motion.rotation import (
 )
 from adamesh.motion.spaces import ARKIT52
 
+# Of the embedded head's shapes at their full weight: the turn about its jaw joint that comes nearest to what
+# the 117 vertices move that jawOpen moves most, and the lower lip for jawLeft.
+JAW_OPEN, JAW_LEFT = np.radians(19.9), np.radians(2.8)
+
 
 def weight_curves(match: Match, clip: MotionClip) -> dict[Place, Float]:
     """[T] 0..1 of each morph target that moves."""
@@ -50,6 +54,15 @@ def rotation_curves(match: Match, clip: MotionClip) -> dict[int, Float]:
     return curves
 
 
+def _jaw_pose(clip: MotionClip) -> Float:
+    """[T, 3] axis-angle of a jaw bone that shows what the blendshapes of the jaw show."""
+    opened, left, right = (
+        clip.expression_by_name(name).astype(np.float64)
+        for name in ("jawOpen", "jawLeft", "jawRight")
+    )
+    return np.stack([JAW_OPEN * opened, JAW_LEFT * (left - right), np.zeros(clip.frames)], axis=1)
+
+
 def _poses(match: Match, clip: MotionClip) -> dict[str, Float]:
     """[T, 3] axis-angle of each bone that was found and turns, in the axes of the face.
 
@@ -59,6 +72,7 @@ def _poses(match: Match, clip: MotionClip) -> dict[str, Float]:
     poses = {
         "neck": np.asarray(clip.neck_pose, np.float64),
         "head": np.asarray(clip.head_pose, np.float64),
+        "jaw": _jaw_pose(clip),
         "left_eye": np.asarray(clip.leye_pose, np.float64),
         "right_eye": np.asarray(clip.reye_pose, np.float64),
     }

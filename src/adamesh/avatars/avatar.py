@@ -1,6 +1,6 @@
 """What matching and animating need of an avatar, whichever file it lies in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,7 @@ class Avatar(Protocol):
         bones: all that may be bones.
         humanoid: number of each of `names.BONES` that an extension states.
         front: where the face looks, one of `FRONTS`.
+        look_at: whether `bone`s or `expression`s turn the eyes; None where the file does not say.
     """
 
     @property
@@ -64,8 +65,14 @@ class Avatar(Protocol):
     def humanoid(self) -> Mapping[str, int]: ...
     @property
     def front(self) -> str: ...
+    @property
+    def look_at(self) -> str | None: ...
 
     def mesh_name(self, mesh: int) -> str: ...
+
+    def moved_share(self, place: Place, bones: Collection[int]) -> float:
+        """0..1, how much of what a morph target moves follows some of the bones."""
+        ...
 
     def rest(self, bone: int) -> tuple[Float, Float]:
         """Rotations [3, 3] at rest: of the bone's parent in the world, and of the bone in its parent.

@@ -5,6 +5,7 @@ Source: the glTF 2.0 specification, section 4.4 for the container; the extension
 
 import json
 import struct
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from adamesh.errors import InputError
 from adamesh.files import atomic_output
 
 _MAGIC, _JSON, _BIN = b"glTF", b"JSON", b"BIN\0"
+_DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+LARGEST_COUNT = 2**24
 _COMPONENTS = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}  # glTF's component types
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 
@@ -29,6 +33,7 @@ Vector4 = tuple[Number, Number, Number, Number]
 class Node(BaseModel):
     name: str | None = None
     mesh: NonNegativeInt | None = None
+    skin: NonNegativeInt | None = None
     children: list[NonNegativeInt] = []
     rotation: Vector4 = (0, 0, 0, 1)  # x, y, z, w
     matrix: list[Number] | None = Field(None, min_length=16, max_length=16)
@@ -36,6 +41,7 @@ class Node(BaseModel):
 
 
 class Primitive(BaseModel):
+    attributes: dict[str, NonNegativeInt] = {}
     targets: list[dict[str, Any]] = []
     extras: Any = None
 
@@ -46,15 +52,30 @@ class Mesh(BaseModel):
     weights: list[Number] | None = None
     extras: Any = None
 
-    def target_names(self) -> list[str]:
+    def target_names(self, accessors: Sequence[Mapping[str, Any]]) -> list[str]:
         """Names of the morph targets, from the places where exporters put them; else their numbers."""
-        first = self.primitives[0]
-        named = _list_in(self.extras) or _list_in(first.extras)
-        own = [_text_in(target.get("extras")) for target in first.targets]
-        return [
-            own[i] or (str(named[i]) if i < len(named) else f"target {i}")
-            for i in range(len(first.targets))
-        ]
+        most = max(self.primitives, key=lambda primitive: len(primitive.targets))
+        named = _list_in(self.extras) or next(
+            (found for p in self.primitives if (found := _list_in(p.extras))), []
+        )
+        names = []
+        for i, target in enumerate(most.targets):
+            place = target.get("POSITION")
+            of_accessor = None
+            if isinstance(place, int) and 0 <= place < len(accessors):
+                of_accessor = accessors[place].get("name")
+            names.append(
+                _text_in(target.get("extras"))
+                or (str(named[i]) if i < len(named) else None)
+                or (of_accessor if isinstance(of_accessor, str) and of_accessor else None)
+                or f"target {i}"
+            )
+        # Exporters name accessors after their meshes too: one name for all is none.
+        return (
+            names
+            if len(set(names)) > 1 or len(names) < 2
+            else [f"target {i}" for i in range(len(names))]
+        )
 
 
 class Skin(BaseModel):
@@ -92,7 +113,12 @@ class Vrm0Bones(BaseModel):
     humanBones: list[Vrm0Bone] = []  # noqa: N815
 
 
+class Vrm0FirstPerson(BaseModel):
+    lookAtTypeName: str | None = None  # noqa: N815
+
+
 class Vrm0(BaseModel):
+    firstPerson: Vrm0FirstPerson | None = None  # noqa: N815
     blendShapeMaster: Vrm0Groups = Vrm0Groups()  # noqa: N815
     humanoid: Vrm0Bones = Vrm0Bones()
 
@@ -120,7 +146,12 @@ class Vrm1Bones(BaseModel):
     humanBones: dict[str, Vrm1Bone] = {}  # noqa: N815
 
 
+class Vrm1LookAt(BaseModel):
+    type: str | None = None
+
+
 class Vrm1(BaseModel):
+    lookAt: Vrm1LookAt | None = None  # noqa: N815
     expressions: Vrm1Expressions = Vrm1Expressions()
     humanoid: Vrm1Bones = Vrm1Bones()
 
@@ -207,6 +238,60 @@ def read_glb(path: Path) -> Glb:
         others=b"".join(_chunk(kind, body) for kind, body in chunks[2 if has_binary else 1 :]),
         parents=_parents(path, document),
     )
+
+
+def read_accessor(file: Glb, number: object) -> NDArray[np.float64] | None:
+    """[N, components] of an accessor; None where there is none, or where it cannot be read as it stands."""
+    accessors = file.document.accessors
+    if not isinstance(number, int) or not 0 <= number < len(accessors):
+        return None
+    accessor = accessors[number]
+    try:
+        kind = np.dtype(_DTYPES[accessor["componentType"]])
+        width, count = _WIDTHS[accessor["type"]], int(accessor["count"])
+        if not 0 < count <= LARGEST_COUNT:
+            return None
+        values = np.zeros((count, width))
+        if "bufferView" in accessor:
+            values[:] = _view(
+                file, accessor["bufferView"], accessor.get("byteOffset", 0), kind, count, width
+            )
+        sparse = accessor.get("sparse")
+        if sparse is not None:
+            some, places, others = int(sparse["count"]), sparse["indices"], sparse["values"]
+            at = _view(
+                file, places["bufferView"], places.get("byteOffset", 0),
+                np.dtype(_DTYPES[places["componentType"]]), some, 1,
+            )  # fmt: skip
+            values[at[:, 0].astype(np.int64)] = _view(
+                file, others["bufferView"], others.get("byteOffset", 0), kind, some, width
+            )
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError):
+        return None
+    if accessor.get("normalized") and kind.kind in "iu":
+        values /= np.iinfo(kind).max
+    return values if np.isfinite(values).all() else None
+
+
+def _view(
+    file: Glb, view: int, offset: int, kind: "np.dtype[Any]", count: int, width: int
+) -> NDArray[Any]:
+    """[count, width] out of the binary part.
+
+    Raises:
+        ValueError, KeyError, IndexError: it does not lie there.
+    """
+    stated = file.document.bufferViews[view]
+    if stated.get("buffer", 0) != 0 or "extensions" in stated:
+        raise ValueError("not in the binary part, or packed")
+    begin = stated.get("byteOffset", 0) + offset
+    size = kind.itemsize * width
+    stride = stated.get("byteStride") or size
+    if min(begin, offset, stride - size) < 0 or begin + stride * (count - 1) + size > len(
+        file.binary
+    ):
+        raise ValueError("beyond the binary part")
+    return np.ndarray((count, width), kind, file.binary, begin, (stride, kind.itemsize))
 
 
 def write_glb(path: Path, content: dict[str, Any], binary: bytes, others: bytes) -> None:

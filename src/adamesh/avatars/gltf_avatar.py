@@ -1,6 +1,6 @@
 """A .glb or .vrm as an avatar: what it states of itself, and an animation appended to its data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from adamesh.avatars.avatar import (
     no_rotation,
     rotation_and_scale,
 )
-from adamesh.avatars.gltf import Additions, Glb, read_glb
+from adamesh.avatars.gltf import Additions, Glb, read_accessor, read_glb
 from adamesh.avatars.names import HUMANOID, VRM0_PRESETS
 from adamesh.errors import InputError
 from adamesh.motion.rotation import matrix_to_quat, quat_to_matrix
@@ -49,7 +49,7 @@ class GltfAvatar:
             (index, target): name
             for index in range(len(self.file.document.nodes))
             if (mesh := self.file.mesh_of(index)) is not None
-            for target, name in enumerate(mesh.target_names())
+            for target, name in enumerate(mesh.target_names(self.file.document.accessors))
         }
 
     @cached_property
@@ -86,6 +86,50 @@ class GltfAvatar:
         extensions = self.file.document.extensions
         return "-Z" if extensions.VRM is not None and extensions.VRMC_vrm is None else "+Z"
 
+    @property
+    def look_at(self) -> str | None:
+        one, zero = (getattr(self.file.document.extensions, x) for x in ("VRMC_vrm", "VRM"))
+        stated = None
+        if one is not None:
+            stated = one.lookAt and one.lookAt.type
+        elif zero is not None:
+            stated = zero.firstPerson and zero.firstPerson.lookAtTypeName
+        return {"bone": "bone", "expression": "expression", "blendshape": "expression"}.get(
+            (stated or "").lower()
+        )
+
+    def moved_share(self, place: Place, bones: Collection[int]) -> float:
+        node, target = place
+        mesh = self.file.mesh_of(node)
+        assert mesh is not None
+        skin = self.file.document.nodes[node].skin
+        rigid = {node}
+        above = self.file.parents.get(node)
+        while above is not None:
+            rigid.add(above)
+            above = self.file.parents.get(above)
+        moved = bound = 0.0
+        for primitive in mesh.primitives:
+            if target >= len(primitive.targets):
+                continue
+            delta = read_accessor(self.file, primitive.targets[target].get("POSITION"))
+            if delta is None:
+                continue
+            far = np.linalg.norm(delta, axis=1)
+            moved += float(far.sum())
+            joints = read_accessor(self.file, primitive.attributes.get("JOINTS_0"))
+            weights = read_accessor(self.file, primitive.attributes.get("WEIGHTS_0"))
+            if skin is None or joints is None or weights is None:
+                bound += float(far.sum()) if rigid & set(bones) else 0.0
+            elif len(joints) == len(weights) == len(far) and skin < len(self.file.document.skins):
+                numbers = self.file.document.skins[skin].joints
+                theirs = [i for i, joint in enumerate(numbers) if joint in bones]
+                share = (weights * np.isin(joints, theirs)).sum(1) / np.maximum(
+                    weights.sum(1), 1e-9
+                )
+                bound += float((far * share).sum())
+        return bound / moved if moved else 0.0
+
     def mesh_name(self, mesh: int) -> str:
         return self.file.node_name(mesh)
 
@@ -105,7 +149,7 @@ class GltfAvatar:
         rotations: Mapping[int, Float],
     ) -> None:
         added = Additions(self.file)
-        frames = len(next(iter(weights.values())))
+        frames = len(next(iter((*weights.values(), *rotations.values()))))
         clock = added.accessor((np.arange(frames) / fps)[:, None], "SCALAR", bounds=True)
         animation: dict[str, Any] = {"name": ANIMATION_NAME, "channels": [], "samplers": []}
 
@@ -158,7 +202,7 @@ class GltfAvatar:
         """[N] of a node's morph targets."""
         mesh = self.file.mesh_of(node)
         assert mesh is not None
-        count = len(mesh.primitives[0].targets)
+        count = max(len(primitive.targets) for primitive in mesh.primitives)
         rest = self.file.document.nodes[node].weights or mesh.weights or [0.0] * count
         if len(rest) != count:
             raise InputError(

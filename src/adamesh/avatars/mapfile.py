@@ -43,6 +43,7 @@ class Bones(BaseModel):
 
     neck: str | None = None
     head: str | None = None
+    jaw: str | None = None
     left_eye: str | None = None
     right_eye: str | None = None
 

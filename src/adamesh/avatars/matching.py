@@ -11,15 +11,31 @@ from adamesh.avatars.names import (
     BONES,
     BOTH_SIDES,
     ONE_LID,
+    OPENINGS,
     VISEME_SHAPES,
     VISEMES,
     Gains,
     find_bone,
     find_shape,
+    spelled_vowels,
 )
 from adamesh.avatars.visemes import viseme_blendshapes
 from adamesh.errors import InputError, listed
 from adamesh.motion.spaces import ARKIT52
+
+LOOKS = (
+    "lookUp",
+    "lookDown",
+    "lookLeft",
+    "lookRight",
+    "lookup",
+    "lookdown",
+    "lookleft",
+    "lookright",
+)
+MOST_BOUND = 0.5  # of what a shape moves; beyond it the shape moves what the bone does
+# What opens a mouth.
+MOUTHS = {"jawOpen", *(v for v in VISEMES if viseme_blendshapes(v).get("jawOpen", 0) >= 0.3)}
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,11 @@ class Match:
     avatar: Avatar
     gains: Mapping[Place, Gains]
     bones: Mapping[str, int]
+
+    @property
+    def opens_mouth(self) -> bool:
+        """Whether anything does."""
+        return "jaw" in self.bones or bool(self.controls & MOUTHS)
 
     @property
     def controls(self) -> set[str]:
@@ -84,12 +105,55 @@ def match(avatar: Avatar, given: AvatarMap) -> Match:
     own = {place: given.morphs[name] for place, name in names.items() if name in given.morphs}
     free = {place: name for place, name in names.items() if place not in own}
     has_jaw = any("jawOpen" in gains for gains in own.values())
-    found = {**_find_shapes(avatar, free, has_jaw=has_jaw), **own}
+    shapes = _find_shapes(avatar, free, has_jaw=has_jaw)
+    bones = _bones(avatar, given)
+    shapes, bones = _one_channel(avatar, shapes, bones, own, given)
+    found = {**shapes, **own}
     return Match(
         avatar=avatar,
         gains={place: found[place] for place in names if found.get(place)},
-        bones=_bones(avatar, given),
+        bones=bones,
     )
+
+
+def _one_channel(
+    avatar: Avatar,
+    shapes: Mapping[Place, Gains],
+    bones: Mapping[str, int],
+    own: Mapping[Place, Gains],
+    given: AvatarMap,
+) -> tuple[Mapping[Place, Gains], dict[str, int]]:
+    """What was found by name, without what would show a motion that something else shows.
+
+    Eyes: the file says whether bones or expressions turn them; else shapes whose vertices are bound to an
+    eye bone would turn the eye again. Lids, which are not, go on moving. Jaw: a bone turns where no shape
+    opens the mouth, or where the map names it.
+    """
+    bones = dict(bones)
+    eyes = {bones[bone] for bone in ("left_eye", "right_eye") if bone in bones}
+    stated = {place for name, places in avatar.expressions if name in LOOKS for place in places}
+    looks = {
+        place for place, gains in shapes.items() if all(c.startswith("eyeLook") for c in gains)
+    }
+    turned_by_shapes = avatar.look_at == "expression" and looks & stated
+    if turned_by_shapes:
+        for bone in ("left_eye", "right_eye"):
+            if bone not in given.bones.model_fields_set:
+                bones.pop(bone, None)
+    elif eyes:
+        again = {
+            place
+            for place in looks
+            if (avatar.look_at == "bone" and place in stated)
+            or avatar.moved_share(place, eyes) > MOST_BOUND
+        }
+        shapes = {place: gains for place, gains in shapes.items() if place not in again}
+    if "jaw" in bones:
+        if given.bones.jaw is not None:
+            shapes = {place: gains for place, gains in shapes.items() if not gains.keys() & MOUTHS}
+        elif any(gains.keys() & MOUTHS for gains in (*shapes.values(), *own.values())):
+            bones.pop("jaw")
+    return shapes, bones
 
 
 @dataclass
@@ -113,10 +177,14 @@ def _find_shapes(
     avatar: Avatar, names: Mapping[Place, str], *, has_jaw: bool
 ) -> Mapping[Place, Gains]:
     """What moves the targets that the map leaves free; `has_jaw`: the map opens the jaw."""
-    expressions = dict(avatar.expressions)
+    stated = dict(avatar.expressions)
+    vowels = spelled_vowels(stated)
+    expressions = {vowels.get(name, name): places for name, places in stated.items()}
+    vowels = spelled_vowels(names.values())
+    names = {place: vowels.get(name, name) for place, name in names.items()}
     found = _Found()
-    for table in (BLENDSHAPES, ONE_LID, BOTH_SIDES, VISEME_SHAPES):
-        if table is VISEME_SHAPES and (has_jaw or "jawOpen" in found.controls):
+    for table in (BLENDSHAPES, ONE_LID, BOTH_SIDES, VISEME_SHAPES, OPENINGS):
+        if table in (VISEME_SHAPES, OPENINGS) and (has_jaw or found.controls & MOUTHS):
             break  # visemes are for those who have no ARKit mouth
         matches = []
         for name, places in expressions.items():

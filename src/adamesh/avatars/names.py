@@ -9,7 +9,7 @@ What moves a target is a *control*: an ARKit blendshape, or a viseme such as `vi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from adamesh.motion.spaces import ARKIT52
 
@@ -23,11 +23,12 @@ _SOUNDS = ("PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "I",
 VISEMES: tuple[str, ...] = tuple(f"viseme_{sound}" for sound in _SOUNDS)
 CONTROLS: tuple[str, ...] = (*ARKIT52, *VISEMES)
 
+VOWELS = "aiueo"
 # VRM's vowels, by the viseme that each is.
 _VOWELS = {"aa": "aa", "ih": "I", "ou": "U", "ee": "E", "oh": "O"}
 # VRM 0.x presets by the names of VRM 1.
 VRM0_PRESETS: dict[str, str] = {
-    **dict(zip("aiueo", _VOWELS, strict=True)),
+    **dict(zip(VOWELS, _VOWELS, strict=True)),
     "blink_l": "blinkLeft",
     "blink_r": "blinkRight",
 }
@@ -43,11 +44,13 @@ def _blendshapes() -> dict[str, Gains]:
 
 
 def _one_lid() -> dict[str, Gains]:
-    return {
+    table: dict[str, Gains] = {
         f"{word}{side.lower()}": {f"eyeBlink{side}": 1.0}
-        for word in ("blink", "eyeclose", "eyeclosed")
+        for word in ("blink", "eyeclose", "eyeclosed", "wink")
         for side in ("Left", "Right")
     }
+    # MikuMikuDance's wink of the left eye, which has no side in its name, and of the right one.
+    return table | {"ウィンク": {"eyeBlinkLeft": 1.0}, "ウィンク右": {"eyeBlinkRight": 1.0}}
 
 
 def _both_sides() -> dict[str, Gains]:
@@ -58,7 +61,8 @@ def _both_sides() -> dict[str, Gains]:
         if stem != name and stem not in ("jaw", "mouth"):
             table[stem.lower()] = {name: 0.5, f"{stem}Right": 0.5}
     table |= dict.fromkeys(
-        ("blink", "eyeclose", "eyeclosed", "eyesclose", "eyesclosed"), table["eyeblink"]
+        ("blink", "eyeclose", "eyeclosed", "eyesclose", "eyesclosed", "まばたき"),
+        table["eyeblink"],
     )
     return table | {
         "lookup": table["eyelookup"],
@@ -69,12 +73,12 @@ def _both_sides() -> dict[str, Gains]:
 
 
 def _visemes() -> dict[str, Gains]:
-    """`viseme_aa` of Oculus, `v_aa` of VRChat, `aa` of VRM, `MTH_A` of VRoid."""
+    """`viseme_aa` of Oculus, `v_aa` of VRChat, `aa` of VRM, `MTH_A` of VRoid, `あ` of MikuMikuDance."""
     table: dict[str, Gains] = {}
     for sound, viseme in zip(_SOUNDS, VISEMES, strict=True):
         table |= {prefix + sound.lower(): {viseme: 1.0} for prefix in ("viseme", "v")}
-    for letter, (vowel, sound) in zip("aiueo", _VOWELS.items(), strict=True):
-        for spelling in (vowel, f"v{vowel}", f"mth{letter}"):
+    for letter, kana, (vowel, sound) in zip(VOWELS, "あいうえお", _VOWELS.items(), strict=True):
+        for spelling in (vowel, f"v{vowel}", f"mth{letter}", kana):
             table[spelling] = {f"viseme_{sound}": 1.0}
     return table
 
@@ -84,21 +88,40 @@ BLENDSHAPES: dict[str, Gains] = _blendshapes()
 ONE_LID: dict[str, Gains] = _one_lid()
 BOTH_SIDES: dict[str, Gains] = _both_sides()
 VISEME_SHAPES: dict[str, Gains] = _visemes()
+# Where nothing else opens the mouth: Ready Player Me's only shapes are mouthOpen and mouthSmile by default.
+OPENINGS: dict[str, Gains] = {
+    name: {"jawOpen": 1.0}
+    for name in ("mouthopen", "openmouth", "mouthopened", "jawdown", "jawdrop")
+}
 
-BONES: tuple[str, ...] = ("neck", "head", "left_eye", "right_eye")
+BONES: tuple[str, ...] = ("neck", "head", "jaw", "left_eye", "right_eye")
 _BONE_KEYS = {
     "neck": "neck",
     "necktwist": "neck",
+    "necklower": "neck",
+    "首": "neck",
     "head": "head",
+    "頭": "head",
+    "jaw": "jaw",
+    "jawroot": "jaw",
+    "jawbone": "jaw",
+    "jawmaster": "jaw",
+    "lowerjaw": "jaw",
+    "あご": "jaw",
+    "左目": "left_eye",
+    "右目": "right_eye",
     "eyeleft": "left_eye",
     "eyeright": "right_eye",
     "leye": "left_eye",
     "reye": "right_eye",
 }
+# What riggers put behind a bone's name: Maya's joints, Auto-Rig Pro's `.x`, AdvancedSkeleton's `_M`.
+_BEHIND = ("jnt", "joint", "bone", "bind", "skin", "def", "x", "m", "mid")
 # As VRM calls them.
 HUMANOID: dict[str, str] = {
     "neck": "neck",
     "head": "head",
+    "jaw": "jaw",
     "leftEye": "left_eye",
     "rightEye": "right_eye",
 }
@@ -113,9 +136,18 @@ def find_shape(name: str, table: Mapping[str, Gains]) -> tuple[int, str] | None:
     return found
 
 
+def spelled_vowels(names: Iterable[str]) -> dict[str, str]:
+    """Names that are a vowel's letter alone, as VRoid's, where most of the five are there."""
+    letters = {name: name.strip().lower() for name in names}
+    vowels = {name: letter for name, letter in letters.items() if letter in tuple(VOWELS)}
+    if len(set(vowels.values())) < 3:  # a single `A` may be anything
+        return {}
+    return {name: f"MTH_{letter}" for name, letter in vowels.items()}
+
+
 def find_bone(name: str) -> tuple[int, str] | None:
     """How many words a bone's name has beside those of `BONES`, and which of these it is."""
-    words = _words(name)
+    words = _words(name, behind=_BEHIND)
     bare = list(words)
     # `Neck1`, `Head_06`; the side of `Eye_L_06` then stands last already.
     while bare and bare[-1].isdigit():
@@ -129,9 +161,15 @@ def find_bone(name: str) -> tuple[int, str] | None:
     return in_front + len(words) - len(bare), _BONE_KEYS[key]
 
 
-def _words(name: str) -> list[str]:
-    """In lower case; the side, if there is one, last and in full."""
+def _words(name: str, behind: tuple[str, ...] = ()) -> list[str]:
+    """In lower case; the side, if there is one, last and in full.
+
+    Args:
+        behind: words that mean nothing at the end.
+    """
     words = [word.lower() for word in _WORD.findall(name)]
+    while len(words) > 1 and words[-1] in behind:
+        words.pop()
     sides = [place for place, word in enumerate(words) if word in _SIDES]
     for place in sides:
         words[place] = _SIDES[words[place]]

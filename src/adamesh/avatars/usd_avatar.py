@@ -8,7 +8,7 @@ one of the same name share its weight.
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,7 @@ class UsdAvatar:
 
     expressions: ClassVar[list[tuple[str, Mapping[Place, float]]]] = []
     humanoid: ClassVar[Mapping[str, int]] = {}
+    look_at: ClassVar[str | None] = None
 
     @property
     def front(self) -> str:
@@ -84,6 +85,34 @@ class UsdAvatar:
 
     def mesh_name(self, mesh: int) -> str:
         return self._meshes[mesh][1]
+
+    def moved_share(self, place: Place, bones: Collection[int]) -> float:
+        rig, path, names = self._meshes[place[0]]
+        binding = UsdSkel.BindingAPI(self.stage.GetPrimAtPath(path))
+        tokens = list(binding.GetBlendShapesAttr().Get() or ())
+        shapes = binding.GetBlendShapeTargetsRel().GetTargets()
+        number = tokens.index(names[place[1]])
+        shape = UsdSkel.BlendShape(self.stage.GetPrimAtPath(shapes[number]))
+        far = np.linalg.norm(np.array(shape.GetOffsetsAttr().Get() or np.zeros((0, 3))), axis=1)
+        points = np.array(shape.GetPointIndicesAttr().Get() or np.arange(len(far)))
+        indices, weights = binding.GetJointIndicesPrimvar(), binding.GetJointWeightsPrimvar()
+        joints, shares = indices.Get(), weights.Get()
+        if not far.sum() or joints is None or shares is None or len(joints) != len(shares):
+            return 0.0
+        size = max(indices.GetElementSize(), 1)
+        order = binding.GetJointsAttr().Get() or self.rigs[rig].skeleton.GetJointOrder()
+        named = {
+            self.rigs[self._joints[b][0]].skeleton.GetJointOrder()[self._joints[b][1]]
+            for b in bones
+        }
+        theirs = [i for i, joint in enumerate(order) if joint in named]
+        bound = np.isin(np.array(joints), theirs) * np.array(shares)
+        per_point = bound.reshape(-1, size).sum(1)
+        if indices.GetInterpolation() == UsdGeom.Tokens.constant:
+            per_point = np.full(int(points.max()) + 1, per_point.sum())
+        if len(points) != len(far) or points.min() < 0 or points.max() >= len(per_point):
+            return 0.0
+        return float((far * per_point[points]).sum() / far.sum())
 
     def rest(self, bone: int) -> tuple[Float, Float]:
         rig, joint = self._joints[bone]
@@ -134,7 +163,7 @@ class UsdAvatar:
     ) -> None:
         """Adds the curves to a layer that is the scene's own, or a copy of it."""
         stage = Usd.Stage.Open(layer)
-        frames = len(next(iter(weights.values())))
+        frames = len(next(iter((*weights.values(), *rotations.values()))))
         times = np.arange(frames) * (stage.GetTimeCodesPerSecond() / fps)
         stage.SetStartTimeCode(0)
         stage.SetEndTimeCode(times[-1])

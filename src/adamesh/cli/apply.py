@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adamesh.cli.options import Force, Fps, Json, MadeFor, check_suffix, progress_bars
-from adamesh.errors import InputError
+from adamesh.errors import InputError, listed, printable
 from adamesh.files import check_input, check_output
+from adamesh.motion.spaces import ARKIT52
 
 if TYPE_CHECKING:
     from adamesh.motion.clip import MotionClip
@@ -40,6 +41,9 @@ def apply(
     fps: Fps = None,
     made_for: MadeFor = None,
     force: Force = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="List which control moves which target.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """A clip as an animation of your own avatar; all else in its file stays as it is.
@@ -81,7 +85,7 @@ def apply(
 
     motion = _arkit(MotionClip.load(clip), made_for)
     found = apply_clip(motion, avatar, output, map_file=map_file, fps=fps, force=force)
-    _print(found.facts(), as_json)
+    _print(found.facts(), as_json, verbose)
 
 
 def _rig(
@@ -127,27 +131,40 @@ def _arkit(clip: "MotionClip", made_for: str | None) -> "MotionClip":
     return fit_to_face(clip, load_named_face("embedded"), made_for=source)
 
 
-def _print(facts: dict[str, Any], as_json: bool) -> None:
+def _print(facts: dict[str, Any], as_json: bool, verbose: bool = True) -> None:
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return
-    for mesh, morphs in facts["morphs"].items():
-        typer.echo(_shown(mesh))
+    for mesh, morphs in facts["morphs"].items() if verbose else ():
+        typer.echo(printable(mesh))
         for target, gains in morphs.items():
             sources = " + ".join(
                 control if gain == 1 else f"{gain:g} {control}" for control, gain in gains.items()
             )
-            typer.echo(f"  {_shown(target):<32}{sources}")
-    for bone, node in facts["bones"].items():
-        typer.echo(f"{bone.replace('_', ' '):<12}{'not found' if node is None else _shown(node)}")
-    typer.echo(f"{'face':<12}looks along {facts['front']}")
+            typer.echo(f"  {printable(target):<32}{sources}")
+    for bone, node in facts["bones"].items() if verbose else ():
+        name = "not found" if node is None else printable(node)
+        typer.echo(f"{bone.replace('_', ' '):<12}{name}")
+    if verbose:
+        typer.echo(f"{'face':<12}looks along {facts['front']}")
+    else:
+        _summarize(facts)
     for kind, names in (
         ("targets that nothing moves", facts["unmatched"]),
         ("blendshapes that nothing shows", facts["not_shown"]),
     ):
-        typer.echo(f"{kind}: {', '.join(map(_shown, names)) or 'none'}")
+        if verbose:
+            typer.echo(f"{kind}: {', '.join(map(printable, names)) or 'none'}")
+        elif names:
+            typer.echo(f"{kind}: {listed(names)}")
 
 
-def _shown(name: str) -> str:
-    """A name out of a stranger's file, without control codes."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+def _summarize(facts: dict[str, Any]) -> None:
+    """How much of the avatar moves, in a line."""
+    moved = sum(map(len, facts["morphs"].values()))
+    shown = len(ARKIT52) - len(facts["not_shown"])
+    bones = [bone.replace("_", " ") for bone, node in facts["bones"].items() if node is not None]
+    typer.echo(
+        f"{moved} morph targets show {shown} of the 52 blendshapes; turned: {', '.join(bones) or 'no bone'} "
+        "(--verbose lists what moves what)"
+    )
