@@ -123,10 +123,12 @@ class TestLoadAudio:
 
     def test_channels_are_averaged(self, tmp_path: Path) -> None:
         left = tone(1.0, SAMPLE_RATE)
+        right = np.roll(0.2 * left[::-1], 37)
         encode_audio(
-            tmp_path / "half.wav", "pcm_f32le", np.stack([left, 0 * left]), SAMPLE_RATE, "stereo"
+            tmp_path / "both.wav", "pcm_f32le", np.stack([left, right]), SAMPLE_RATE, "stereo"
         )
-        np.testing.assert_allclose(load_audio(tmp_path / "half.wav"), left / 2, atol=1e-6)
+        mean = (left + right) / 2
+        np.testing.assert_allclose(load_audio(tmp_path / "both.wav"), mean, atol=1e-6)
 
     def test_resampling_keeps_time(self, tmp_path: Path) -> None:
         write_wav(tmp_path / "click.wav", click(3.0, 44_100, 2.5), 44_100)

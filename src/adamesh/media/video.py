@@ -20,9 +20,11 @@ from av.video.stream import VideoStream
 from adamesh.errors import InputError
 from adamesh.files import atomic_output
 from adamesh.media.container import decoded, open_media, picture_stream
+from adamesh.media.hdr import is_wide, to_bt709
 from adamesh.rates import exact_fps
 
 DEFAULT_RATE = 25.0  # of a single picture
+UNSPECIFIED = 2  # H.273's number for what a file does not tell
 AUDIO_RATE = 48_000  # Hz, of the sound in written videos: every player takes it
 AUDIO_BIT_RATE = 128_000  # bit/s
 
@@ -190,8 +192,25 @@ def _stored_size(
 def _to_image(frame: VideoFrame, stream: VideoStream, max_size: int | None) -> np.ndarray:
     width, height = _stored_size(frame, stream, max_size)
     smooth = "AREA" if width < frame.width else "BILINEAR"
-    rgb = frame.reformat(width, height, "rgb24", interpolation=smooth).to_ndarray()
+    context = stream.codec_context
+    light = (
+        int(frame.color_trc or context.color_trc),
+        int(frame.color_primaries or context.color_primaries),
+    )
+    matrix = None if frame.colorspace != UNSPECIFIED else _usual_matrix(frame)
+    wide = is_wide(*light)
+    stored: Any = frame.reformat(
+        width, height, "rgb48le" if wide else "rgb24", matrix, interpolation=smooth
+    ).to_ndarray()
+    rgb: np.ndarray = to_bt709(stored, *light) if wide else stored
     return np.ascontiguousarray(np.rot90(rgb, _quarter_turns(frame)))
+
+
+def _usual_matrix(frame: VideoFrame) -> Colorspace:
+    """Between YCbCr and RGB, where a file does not tell: players take BT.709 from 720 lines on."""
+    return (
+        Colorspace.ITU709 if max(frame.width / 1280, frame.height / 720) >= 1 else Colorspace.ITU601
+    )
 
 
 class VideoWriter:

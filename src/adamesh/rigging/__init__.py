@@ -19,6 +19,8 @@ GLB = (".glb", ".vrm")
 MESHES = (".obj", ".ply", ".stl")
 LARGEST = 2**29  # bytes
 UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "inch": 0.0254, "mm": 0.001}
+# % of the distance between the eyes: right fits have 2 to 4, wrong ones 20 and more.
+WORST_ERROR = 8.0
 ODD = 1.6  # how many times larger or smaller than life a head may be in the unit that fits best
 
 
@@ -63,7 +65,7 @@ def rig_mesh(
         views: pictures in the two rounds of finding landmarks, see `meshes.face_of`.
         progress: told how far it is.
     Raises:
-        InputError: no face is seen on the mesh, it has morph targets already, or it is damaged.
+        InputError: no face is seen on the mesh, or none that fits; it has morph targets, or is damaged.
         MissingDependencyError: an extra is not installed.
     """
     mesh, path = check_input(Path(mesh), "mesh"), Path(path)
@@ -84,6 +86,12 @@ def rig_mesh(
         )
     scene = read_scene(avatar)
     found = face_of(scene, views=views or VIEWS, progress=progress)
+    if found.quality.mean_percent > WORST_ERROR:
+        raise InputError(
+            f"the face found on '{mesh}' does not fit: landmarks lie {found.quality.mean_percent:.1f} % of the "
+            f"distance between the eyes from where they are seen, at most {WORST_ERROR:g} % is taken; "
+            "turn the mesh upright, its face along +Z, and take away what is before the face"
+        )
     unit, scale = _unit(found.eye_distance) if mesh.suffix.lower() in MESHES else ("m", 1.0)
     write_rigged(avatar, scene, found, path, scale=scale)
     return Rigged(

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from adamesh.errors import InputError
 from adamesh.faces import landmark_index as lm
+from adamesh.faces.embedded import load_embedded_face
 from adamesh.faces.face import Face
 from adamesh.faces.surface import connected_parts
 from adamesh.render import Camera, HeadRenderer
@@ -22,8 +24,10 @@ Int = NDArray[np.int64]
 
 SIZE = (512, 512)  # pixels
 DISTANCE = 4.0  # of the camera, in heights of the picture
-MOST_TURNED = 0.3  # between the nose and the middle of the eyes, in distances between the eyes
-MOST_TILTED = 0.5  # radians of the line between the eyes
+# Misfits of landmarks, see `_upright`; docs/decisions/rigging.md has those of faces and of other things.
+GOOD_FIT, WORST_FIT, WORST_SIGHT = 0.10, 0.15, 0.5
+MOST_TRIED = 4  # sights that are looked at closely
+NEARLY_UPRIGHT = 0.35  # radians
 # Radians to the side and up, of the pictures in which landmarks are found.
 VIEWS = tuple(itertools.product((-0.5, -0.25, 0.0, 0.25, 0.5), (-0.15, 0.15)))
 FACE_HEIGHT = 4.0  # of those pictures, in distances between the eyes
@@ -40,7 +44,7 @@ class FoundFace(Value):
     """The face of a mesh.
 
     Attributes:
-        rotation: [3, 3] a turn by right angles, from the mesh to +Y up and the face along +Z.
+        rotation: [3, 3] from the mesh to +Y up and the face along +Z; by right angles where that will do.
         triangles: [F, 3] of the mesh, anticlockwise from outside, where it was not.
         embedding: landmarks on those triangles.
     """
@@ -63,6 +67,58 @@ def find_face(points: Float, triangles: Int, colors: Float) -> FoundFace:
     """
     landmarker = FaceLandmarker()
     part = connected_parts(triangles, len(points))[triangles[:, 0]]
+    best: tuple[float, FoundFace] | None = None
+    for sight in sorted(_sights(landmarker, points, triangles, colors), key=lambda s: s.misfit)[
+        :MOST_TRIED
+    ]:
+        turned = points @ sight.rotation.T
+        inward = np.isin(part, _backwards(part, sight.hits, sight.facing))
+        outward = np.where(inward[:, None], triangles[:, ::-1], triangles)
+        embedding = _close_up(landmarker, turned, outward, colors, sight.hits)
+        if embedding is None:
+            continue
+        there = embedding.points(turned, outward)
+        there[embedding.triangles < 0] = np.nan
+        _, misfit = _upright(there)
+        if best is None or misfit < best[0]:
+            best = misfit, FoundFace(sight.rotation, outward, embedding)
+        if misfit < GOOD_FIT:
+            break
+    if best is None:
+        raise InputError(
+            "no face is seen on the mesh from any side; it must have eyes, nose and mouth, nothing before "
+            "them"
+        )
+    if best[0] > WORST_FIT:
+        raise InputError(
+            f"the face found on the mesh does not fit: landmarks lie {100 * best[0]:.0f} % of the distance "
+            f"between the eyes from where a face has them, at most {100 * WORST_FIT:.0f} % is taken; turn "
+            "the mesh upright, and take away what is before the face"
+        )
+    return best[1]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Sight(Value):
+    """A face that was seen from one side.
+
+    Attributes:
+        rotation: [3, 3] that turns it upright and to the front.
+        misfit: see `_upright`.
+        hits: [478] the triangle at each landmark, -1 for none.
+        facing: [478] how far that faces the camera.
+    """
+
+    rotation: Float
+    misfit: float
+    hits: Int
+    facing: Float
+
+
+def _sights(
+    landmarker: FaceLandmarker, points: Float, triangles: Int, colors: Float
+) -> Iterator[_Sight]:
+    """All faces that are seen from the 24 sides, and at once when one of them fits well."""
     for rotation in _turns():
         turned = points @ rotation.T
         face = plain_face(turned, triangles, colors)
@@ -71,14 +127,38 @@ def find_face(points: Float, triangles: Int, colors: Float) -> FoundFace:
             if seen is None:
                 continue
             hits, caster = seen
-            inward = np.isin(part, _backwards(part, hits, caster.facing))
-            outward = np.where(inward[:, None], triangles[:, ::-1], triangles)
-            embedding = _close_up(landmarker, turned, outward, colors, hits)
-            if embedding is not None:
-                return FoundFace(rotation, outward, embedding)
-    raise InputError(
-        "no face is seen on the mesh from any side; it must have eyes, nose and mouth, nothing before them"
-    )
+            there = np.where((hits >= 0)[:, None], turned[triangles[hits]].mean(1), np.nan)
+            upright, misfit = _upright(there)
+            off = Rotation.from_matrix(upright).magnitude()
+            # A face that looks along an axis is left there: authors mean it so.
+            whole = rotation if off < NEARLY_UPRIGHT else upright @ rotation
+            if misfit < WORST_SIGHT:
+                yield _Sight(whole, misfit, hits, caster.facing)
+            if misfit < GOOD_FIT and off < NEARLY_UPRIGHT:
+                return
+
+
+def _upright(landmarks: Float) -> tuple[Float, float]:
+    """The turn that lays landmarks [478, 3] on those of the embedded head, and how badly they then fit.
+
+    Landmarks that are NaN are left out. The misfit is the mean distance after turn, shift and scale, in
+    distances between the eyes.
+    """
+    face = load_embedded_face()
+    template, known = face.template.double().numpy(), face.landmark_triangles.numpy() >= 0
+    corners = template[face.triangles.numpy()[face.landmark_triangles.numpy()]]
+    there = (corners * face.landmark_barycentric.double().numpy()[..., None]).sum(1)
+    both = known & np.isfinite(landmarks).all(1)
+    if both.sum() < SMALLEST_SHARE * lm.LANDMARK_COUNT:
+        return np.eye(3), np.inf
+    a, b = landmarks[both], there[both]
+    a, b = a - a.mean(0), b - b.mean(0)
+    rotation, _ = Rotation.align_vectors(b, a)
+    turned = rotation.apply(a)
+    scale = (turned * b).sum() / (turned**2).sum()
+    eyes = [there[list(c)].mean(0) for c in (lm.RIGHT_EYE_CORNERS, lm.LEFT_EYE_CORNERS)]
+    unit = float(np.linalg.norm(eyes[0] - eyes[1]))
+    return rotation.as_matrix(), float(np.linalg.norm(scale * turned - b, axis=1).mean() / unit)
 
 
 def plain_face(points: Float, triangles: Int, colors: Float) -> Face:
@@ -130,19 +210,13 @@ def _whole_cameras(points: Float) -> Iterator[Camera]:
 def _look(
     landmarker: FaceLandmarker, face: Face, points: Float, camera: Camera
 ) -> tuple[Int, Caster] | None:
-    """The triangles [478] at the landmarks, -1 for none, where an upright face looks at the camera."""
+    """The triangles [478] at the landmarks, -1 for none, where a face is seen."""
     with HeadRenderer(face, SIZE, camera) as renderer:
         image = renderer.render(points)
     found = landmarker.find(image)
     if found is None:
         return None
     pixels = found.landmarks[:, :2].astype(float)
-    right, left = (pixels[list(c)].mean(0) for c in (lm.RIGHT_EYE_CORNERS, lm.LEFT_EYE_CORNERS))
-    across = left - right
-    unit = np.linalg.norm(across)
-    nose = (pixels[_NOSE] - (left + right) / 2) @ across / unit**2
-    if abs(np.arctan2(across[1], across[0])) > MOST_TILTED or abs(nose) > MOST_TURNED:
-        return None
     caster = Caster(View(image, points, camera.project), face.triangles.numpy())
     return caster.first(pixels)[0], caster
 
