@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,13 @@ from adamesh.export import OutputOptions, export, plan_export
 from adamesh.export.sequence import write_files
 from adamesh.faces import load_embedded_face
 from adamesh.faces.storage import save_face
-from adamesh.files import atomic_output, check_input, check_output
+from adamesh.files import (
+    atomic_folder,
+    atomic_output,
+    check_input,
+    check_output,
+    temporary_folder,
+)
 from adamesh.formats import read_track, write_track
 from adamesh.media.audio import load_audio, write_wav
 from adamesh.media.gif import GifWriter, choose_palette
@@ -243,3 +250,41 @@ def test_a_kill_that_can_be_heard_leaves_nothing(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait() == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
+
+
+LEAVE_A_FOLDER = """
+import os, signal, sys
+from pathlib import Path
+from adamesh.files import atomic_folder, temporary_folder
+if sys.argv[1] == "beside":
+    with atomic_folder(sys.argv[2]) as whole:
+        (whole / "half.npy").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+with temporary_folder() as folder:
+    (folder / "half.glb").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("where", ["beside", "in the system's place"])
+def test_folders_of_the_killed_go_and_those_of_the_living_stay(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    command = [sys.executable, "-c", LEAVE_A_FOLDER, where, str(tmp_path / "frames")]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert list(left.rglob("half.*"))
+
+    def work(done: contextlib.ExitStack) -> Path:
+        if where == "beside":
+            return done.enter_context(atomic_folder(tmp_path / "other"))
+        return done.enter_context(temporary_folder())
+
+    with contextlib.ExitStack() as one, contextlib.ExitStack() as two:
+        mine = work(one)
+        assert not left.exists()
+        write_track(flame_clip(), tmp_path / "again", "emoca") if where == "beside" else work(two)
+        assert mine.exists(), "somebody works there"
+    assert not [path for path in tmp_path.iterdir() if "adamesh-" in path.name]

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".adamesh-"  # of temporary names
+_FOLDER = "adamesh-"  # of temporary folders in the system's place for such
+_LOCK = ".lock"  # in a temporary folder; held as long as somebody works there
 
 
 def named_path(path: str | os.PathLike[str], what: str) -> Path:
@@ -126,10 +129,37 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
             return
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Removes temporary files of killed processes: the system has given up their locks."""
+@contextlib.contextmanager
+def temporary_folder(beside: Path | None = None) -> Iterator[Path]:
+    """A new folder that is gone after the block. Those that killed processes left are removed first.
+
+    Args:
+        beside: a path in whose folder it is made; by default where the system has such folders.
+    """
+    place = Path(tempfile.gettempdir()) if beside is None else beside.parent
+    _remove_leftovers(place, _FOLDER if beside is None else _PREFIX)
+    prefix = _FOLDER if beside is None else _PREFIX
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as name:
+        folder = Path(name)
+        if sys.platform == "win32":
+            yield folder
+            return
+        with (folder / f"{_LOCK}-new").open("w") as lock:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # It takes its name when it is locked, so that nobody finds it unlocked.
+                Path(lock.name).replace(folder / _LOCK)
+            yield folder
+
+
+def _remove_leftovers(folder: Path, prefix: str = _PREFIX) -> None:
+    """Removes temporary files and folders of killed processes: the system has given up their locks."""
     if sys.platform == "win32":
         return
+    for leftover in folder.glob(f"{prefix}*/{_LOCK}"):
+        with contextlib.suppress(OSError), leftover.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover.parent, ignore_errors=True)
     for leftover in folder.glob(f"{_PREFIX}*"):
         # Gone meanwhile, a folder, being written, or somebody else's: none of our business.
         with contextlib.suppress(OSError), leftover.open("r+b") as file:
@@ -159,11 +189,8 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: something is at `path`, or the folder cannot be made.
     """
     path = check_new_folder(path)
-    with (
-        clear_write_errors(path),
-        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as outer,
-    ):
-        whole = Path(outer) / path.name
+    with clear_write_errors(path), temporary_folder(beside=path) as outer:
+        whole = outer / path.name
         whole.mkdir()
         yield whole
         whole.replace(path)

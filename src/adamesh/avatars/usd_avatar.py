@@ -6,7 +6,6 @@ one of the same name share its weight.
 """
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from adamesh.avatars.avatar import (
     rotation_and_scale,
 )
 from adamesh.errors import InputError
-from adamesh.files import atomic_output
+from adamesh.files import atomic_output, temporary_folder
 from adamesh.media.usd import save_layer, save_package
 
 _AT_REST = Usd.TimeCode.EarliestTime()  # of what moves in the scene, its first place
@@ -137,8 +136,8 @@ class UsdAvatar:
         curves = (fps, weights, rotations)
         with atomic_output(path) as temporary:
             if path.suffix.lower() == ".usdz":
-                with tempfile.TemporaryDirectory() as folder:
-                    parts = _unpack(self.path, Path(folder))
+                with temporary_folder() as folder:
+                    parts = _unpack(self.path, folder)
                     first = next(iter(parts.values()))  # the scene, by the specification
                     layer = Sdf.Layer.FindOrOpen(str(first))
                     self._animate(layer, *curves)

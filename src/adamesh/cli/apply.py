@@ -1,7 +1,6 @@
 """`adamesh apply`: a clip on the user's own avatar."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ import typer
 
 from adamesh.cli.options import Force, Fps, Json, MadeFor, check_suffix, progress_bars
 from adamesh.errors import InputError, listed, printable
-from adamesh.files import check_input, check_output
+from adamesh.files import check_input, check_output, temporary_folder
 from adamesh.motion.spaces import ARKIT52
 
 if TYPE_CHECKING:
@@ -103,8 +102,8 @@ def _rig(
     check_output(output, force=force)
     check_suffix(output, ".glb")
     motion = None if clip is None else _arkit(MotionClip.load(check_input(clip, "clip")), made_for)
-    with tempfile.TemporaryDirectory(prefix="adamesh-") as folder, progress_bars() as report:
-        rigged = output if motion is None else Path(folder) / "avatar.glb"
+    with temporary_folder() as folder, progress_bars() as report:
+        rigged = output if motion is None else folder / "avatar.glb"
         done = rig_mesh(mesh, rigged, force=force, progress=report)
         if motion is not None:
             apply_clip(motion, rigged, output, fps=fps, force=force)

@@ -7,7 +7,7 @@ import typer
 
 from adamesh.cli.options import Json, progress_bars
 from adamesh.errors import InputError
-from adamesh.files import check_input
+from adamesh.files import check_input, temporary_folder
 
 SILENT_CLIPS = 4
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -36,23 +36,22 @@ def bench_tracking(
       adamesh bench tracking one.mp4 corpus/video
     """
     import json
-    import tempfile
     from dataclasses import asdict
 
     from adamesh.cli.tables import print_rows
     from adamesh.evaluation import tracking as figures
 
-    with progress_bars() as report, tempfile.TemporaryDirectory() as folder:
+    with progress_bars() as report, temporary_folder() as folder:
         if videos:
             paths = [path for video in videos for path in _videos(video)]
             rows = figures.bench_videos(paths, progress=report)
         else:
             moving, silent = [], []
             for seed in range(clips):
-                moving.append(figures.bench_synthetic(seed, Path(folder)))
+                moving.append(figures.bench_synthetic(seed, folder))
                 report("clips", seed + 1, clips)
             for seed in range(SILENT_CLIPS):
-                silent.append(figures.bench_silence(seed, Path(folder)))
+                silent.append(figures.bench_silence(seed, folder))
                 report("silence", seed + 1, SILENT_CLIPS)
     if videos:
         print_rows("Tracking", rows, as_json=as_json)
@@ -85,14 +84,12 @@ def bench_speed(
 
       adamesh bench speed --speech speech.wav --reference me.mp4
     """
-    import tempfile
-
     from adamesh.animation.sample import SAMPLE_REFERENCE, SAMPLE_SPEECH
     from adamesh.cli.tables import print_rows
     from adamesh.evaluation.speed import bench_speed as run
 
-    with tempfile.TemporaryDirectory() as folder:
-        times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, Path(folder))
+    with temporary_folder() as folder:
+        times = run(speech or SAMPLE_SPEECH, reference or SAMPLE_REFERENCE, folder)
     print_rows("Seconds", times, as_json=as_json, medians=False)
 
 

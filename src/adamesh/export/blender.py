@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from adamesh.errors import InputError, MissingDependencyError
 from adamesh.export.glb import write_glb
 from adamesh.export.job import Job
-from adamesh.files import atomic_output
+from adamesh.files import atomic_output, temporary_folder
 
 VARIABLE = "ADAMESH_BLENDER"
 SCRIPT = Path(__file__).with_name("blender_convert.py")
@@ -27,8 +26,8 @@ def write(job: Job) -> None:
     """
     clip, path = job.clip, job.path
     command = blender_command()
-    with tempfile.TemporaryDirectory() as folder, atomic_output(path) as temporary:
-        source = Path(folder) / "performance.glb"
+    with temporary_folder() as folder, atomic_output(path) as temporary:
+        source = folder / "performance.glb"
         # One frame a second: see blender_convert.py.
         write_glb(replace(clip, fps=1.0), source, face=job.face, betas=job.betas)
         arguments = ("--", str(source), str(temporary), repr(clip.fps))

@@ -7,8 +7,6 @@ correctives and joints that follow expression, which only FLAME has, have no pla
 One time code is one frame: the stage's time codes per second are the clip's frame rate.
 """
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +26,7 @@ from adamesh.export.rest import (
     is_uniform,
 )
 from adamesh.faces.appearance import TEXTURED
-from adamesh.files import atomic_output
+from adamesh.files import atomic_output, temporary_folder
 from adamesh.media.audio import write_wav
 from adamesh.media.picture import write_png
 from adamesh.media.usd import save_layer, save_package
@@ -60,15 +58,15 @@ def write_package(job: Job) -> None:
         InputError: as `write`.
     """
     path, stage = job.path, _stage(job)
-    with atomic_output(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        scene = Path(folder) / f"{path.stem}.usdc"
+    with atomic_output(path) as temporary, temporary_folder() as folder:
+        scene = folder / f"{path.stem}.usdc"
         save_layer(stage.GetRootLayer(), scene)
         parts = {scene.name: scene}
         if job.audio is not None:
-            sound = parts.setdefault(f"{path.stem}.wav", Path(folder) / f"{path.stem}.wav")
+            sound = parts.setdefault(f"{path.stem}.wav", folder / f"{path.stem}.wav")
             write_wav(sound, *job.audio)
         if job.texture is not None:
-            picture = parts.setdefault(f"{path.stem}.png", Path(folder) / f"{path.stem}.png")
+            picture = parts.setdefault(f"{path.stem}.png", folder / f"{path.stem}.png")
             write_png(picture, job.texture)
         save_package(temporary, parts)
 

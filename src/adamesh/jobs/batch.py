@@ -8,7 +8,6 @@ goes on where it was.
 import csv
 import functools
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from adamesh.errors import AdaMeshError, InputError
 from adamesh.export import OutputOptions
 from adamesh.export.plan import check_textured, exported_files
 from adamesh.faces.library import EMBEDDED, load_named_face
-from adamesh.files import check_input
+from adamesh.files import check_input, temporary_folder
 from adamesh.jobs.animate_file import (
     AnimateOptions,
     animate_file,
@@ -107,8 +106,7 @@ def animate_batch(
     base_model(options)
     if options.output.face is not None:
         load_named_face(options.output.face)
-    with tempfile.TemporaryDirectory(prefix="adamesh-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         options = replace(options, output=_with_picture(options.output, folder, progress))
         missing = [row for row in rows if options.output.force or not _is_written(row)]
         problems = {row.number: reason for row in missing if (reason := _fault(row, options))}

@@ -1,6 +1,5 @@
 """The 52 blendshapes for any mesh with a face: found, fitted, and written as a .glb that clips can move."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from adamesh.avatars.gltf import Glb, read_glb
 from adamesh.errors import InputError, need
-from adamesh.files import check_input, check_output
+from adamesh.files import check_input, check_output, temporary_folder
 from adamesh.progress import Progress, no_progress
 from adamesh.rigging.finding import LIFE_SIZE
 
@@ -88,8 +87,9 @@ def rig_mesh(
     found = face_of(scene, views=views or VIEWS, progress=progress)
     if found.quality.mean_percent > WORST_ERROR:
         raise InputError(
-            f"the face found on '{mesh}' does not fit: landmarks lie {found.quality.mean_percent:.1f} % of the "
-            f"distance between the eyes from where they are seen, at most {WORST_ERROR:g} % is taken; "
+            f"the face found on '{mesh}' does not fit: landmarks lie {found.quality.mean_percent:.1f} % "
+            "of the distance between the eyes from where they are seen, at most "
+            f"{WORST_ERROR:g} % is taken; "
             "turn the mesh upright, its face along +Z, and take away what is before the face"
         )
     unit, scale = _unit(found.eye_distance) if mesh.suffix.lower() in MESHES else ("m", 1.0)
@@ -146,8 +146,8 @@ def read_mesh(mesh: Path) -> Glb:
     data = trimesh.Scene([_prepared(part) for part in shown]).export(
         file_type="glb", include_normals=True
     )
-    with tempfile.TemporaryDirectory(prefix="adamesh-") as folder:
-        converted = Path(folder) / f"{mesh.stem}.glb"
+    with temporary_folder() as folder:
+        converted = folder / f"{mesh.stem}.glb"
         converted.write_bytes(data)
         return read_glb(converted)
 
