@@ -1,6 +1,7 @@
 # make demo   set up and make a talking head from the packaged sample, in demo/
 # make test   set up and run all tests
 # make lint   set up, then ruff and mypy
+# make test-fuzz   1,000 damaged files for every reader, a quarter of an hour
 # make test-readers   what others make of our files: Blender, an older USD, the glTF validator (Node.js),
 #                     three.js (Chromium), Godot (if godot3-server is there)
 # make venv   set up only: .venv with the package, editable, and the tools of development
@@ -10,13 +11,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-readers lint venv gl
+.PHONY: demo test test-readers test-fuzz lint venv gl
 
 demo: $(READY) gl
 	$(BIN)/adamesh demo -o demo
 
 test: $(READY) gl
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-fuzz: $(READY)
+	$(BIN)/python fuzz/run.py
 
 # Blender's module wants another numpy than ours, and the USD is another, so they live in environments of their own.
 READERS := .readers

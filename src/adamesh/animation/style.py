@@ -162,6 +162,17 @@ class Style:
                 f"style '{path}' holds '{metadata.get('kind', 'something unnamed')}', expected "
                 f"'{KIND}'; make one with `adamesh adapt`"
             )
+        try:
+            return cls._of(metadata, tensors)
+        # Keys, numbers and shapes that a damaged file lacks.
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"style '{path}' is damaged ({type(error).__name__}); make one with `adamesh adapt`"
+            ) from error
+
+    @classmethod
+    def _of(cls, metadata: dict[str, str], tensors: dict[str, Tensor]) -> "Style":
+        """What a file holds, as a style."""
         offset = json.loads(metadata["sound_offset"])
         return cls(
             base=metadata["base"],

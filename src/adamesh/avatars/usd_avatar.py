@@ -5,6 +5,7 @@ animation that was bound before stays in the file. Blend shapes go by name: mesh
 one of the same name share its weight.
 """
 
+import contextlib
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -38,11 +39,22 @@ def read_usd_avatar(path: Path) -> "UsdAvatar":
     Raises:
         InputError: no USD, or damaged.
     """
-    try:
+    with _errors_of_usd(path):
         stage = Usd.Stage.Open(str(path))
+        return UsdAvatar(path, stage, list(_rigs(stage)))
+
+
+@contextlib.contextmanager
+def _errors_of_usd(path: Path) -> Iterator[None]:
+    """What USD says of damaged values, which it may find only when they are asked for, in one line.
+
+    Raises:
+        InputError: as said.
+    """
+    try:
+        yield
     except Tf.ErrorException as error:
         raise _damaged(path, "it cannot be read as USD") from error
-    return UsdAvatar(path, stage, list(_rigs(stage)))
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class UsdAvatar:
         rotations: Mapping[int, Float],
     ) -> None:
         curves = (fps, weights, rotations)
-        with atomic_output(path) as temporary:
+        with _errors_of_usd(self.path), atomic_output(path) as temporary:
             if path.suffix.lower() == ".usdz":
                 with temporary_folder() as folder:
                     parts = _unpack(self.path, folder)

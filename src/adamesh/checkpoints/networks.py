@@ -80,13 +80,19 @@ def load_network(cls: type[Network], path: str | os.PathLike[str] | None = None)
             f"checkpoint '{source}' holds '{metadata.get('kind', 'something unnamed')}', "
             f"expected '{kind.name}'"
         )
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in json.loads(metadata["config"]).items()
-    }
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and thrown away
-        model = cls(kind.config(**values))
-    model.load_state_dict(tensors)
+    try:
+        values = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in json.loads(metadata["config"]).items()
+        }
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn, and thrown away
+            model = cls(kind.config(**values))
+        model.load_state_dict(tensors)
+    # Keys, numbers and shapes that a damaged file lacks, or that belong to another version.
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"checkpoint '{source}' is damaged, or of another version: {str(error).splitlines()[0][:80]}"
+        ) from error
     return model.eval().requires_grad_(False)
 
 

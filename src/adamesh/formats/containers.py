@@ -183,7 +183,16 @@ def read_text(path: Path) -> str:
     check_input(path, "track")
     if path.stat().st_size > LARGEST_TEXT:
         raise InputError(f"'{path}' has more than {LARGEST_TEXT >> 20} MiB; cut it into parts")
-    content = path.read_bytes()
+    with unreadable_as(path, "a text"):
+        return _decoded(path.read_bytes())
+
+
+def _decoded(content: bytes) -> str:
+    """The text in some bytes.
+
+    Raises:
+        ValueError: they are none.
+    """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
     if content[1:4:2] == b"\0\0":  # UTF-16 that lost its mark

@@ -74,7 +74,7 @@ def read_batch(path: str | os.PathLike[str]) -> list[Row]:
             reader = csv.DictReader(handle)
             _check_columns(path, reader.fieldnames or ())
             rows = [_row(reader.line_num, cells, path.parent) for cells in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:  # no UTF-8, or a name with a zero byte in it
         raise InputError(f"list '{path}' is not a CSV in UTF-8: {error}") from error
     if not rows:
         raise InputError(f"list '{path}' has no rows; each is one speech and one output")

@@ -141,6 +141,10 @@ def read_mesh(mesh: Path) -> Glb:
     shown = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     if not shown:
         raise InputError(f"mesh '{mesh}' shows no triangles; give a mesh with a face")
+    if any(part.vertices.shape[1:] != (3,) for part in shown):
+        raise InputError(f"mesh '{mesh}' has vertices without three coordinates; export it again")
+    if any(part.faces.min() < 0 or part.faces.max() >= len(part.vertices) for part in shown):
+        raise InputError(f"mesh '{mesh}' has triangles of vertices that it lacks; export it again")
     if not all(np.isfinite(part.vertices).all() for part in shown):
         raise InputError(f"mesh '{mesh}' has coordinates that are no numbers; export it again")
     data = trimesh.Scene([_prepared(part) for part in shown]).export(

@@ -160,7 +160,8 @@ class _Reader:
                 )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             self.damaged(f"accessor {index!a} cannot be read", error)
-        result = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # what is no number is refused below
+            result = values.astype(np.float64)
         if accessor.get("normalized"):
             result = np.maximum(result / np.iinfo(kind).max, -1)
         if not np.isfinite(result).all() or np.abs(result).max(initial=0) > 1e12:
