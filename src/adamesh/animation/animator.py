@@ -13,7 +13,7 @@ from adamesh.checkpoints.networks import shared_network
 from adamesh.errors import InputError
 from adamesh.faces.library import load_named_face
 from adamesh.media.audio import load_audio
-from adamesh.media.samples import say_if_silent, usable_samples
+from adamesh.media.samples import usable_samples
 from adamesh.models.expression import ExpressionAdapter
 from adamesh.motion.blinks import add_blinks, sample_blinks
 from adamesh.motion.brows import sample_brows
@@ -144,7 +144,6 @@ def animate(
     """
     if isinstance(speech, np.ndarray):
         samples = usable_samples(speech, "speech", SAMPLE_RATE)
-        say_if_silent(samples, "speech", SAMPLE_RATE)
     else:
         samples = load_audio(speech)
     return Animator(style, options, model=model).animate(samples)

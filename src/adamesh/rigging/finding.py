@@ -129,13 +129,18 @@ def _sights(
             hits, caster = seen
             there = np.where((hits >= 0)[:, None], turned[triangles[hits]].mean(1), np.nan)
             upright, misfit = _upright(there)
-            off = Rotation.from_matrix(upright).magnitude()
-            # A face that looks along an axis is left there: authors mean it so.
-            whole = rotation if off < NEARLY_UPRIGHT else upright @ rotation
+            whole = _settled(upright @ rotation)
             if misfit < WORST_SIGHT:
                 yield _Sight(whole, misfit, hits, caster.facing)
-            if misfit < GOOD_FIT and off < NEARLY_UPRIGHT:
+            if misfit < GOOD_FIT and np.array_equal(whole, rotation):
                 return
+
+
+def _settled(rotation: Float) -> Float:
+    """A turn by right angles, if one is near: a face that looks along an axis, authors mean to look so."""
+    nearest = max(_turns(), key=lambda turn: float((turn * rotation).sum()))
+    off = Rotation.from_matrix(nearest @ rotation.T).magnitude()
+    return nearest if off < NEARLY_UPRIGHT else rotation
 
 
 def _upright(landmarks: Float) -> tuple[Float, float]:
